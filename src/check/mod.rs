@@ -1,0 +1,41 @@
+//! The three checks: facts in, what is wrong out. No clock, no file, no socket.
+
+pub mod capacity;
+pub mod nodes;
+pub mod osds;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The three things that are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckName {
+    /// How full the storage is.
+    Capacity,
+    /// Which nodes are gone.
+    Nodes,
+    /// Which OSDs are down.
+    Osds,
+}
+
+impl CheckName {
+    /// All of them, in the order in which they are reported.
+    pub const ALL: [CheckName; 3] = [CheckName::Capacity, CheckName::Nodes, CheckName::Osds];
+
+    /// The name in the configuration, in JSON and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CheckName::Capacity => "capacity",
+            CheckName::Nodes => "nodes",
+            CheckName::Osds => "osds",
+        }
+    }
+}
+
+impl fmt::Display for CheckName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

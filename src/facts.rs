@@ -1,0 +1,96 @@
+//! What was seen of the cluster: plain values, made by the edges (`ceph`, `consul`), judged by `check`.
+//!
+//! Nothing here decides anything, and nothing here knows a file, a process or a socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What `ceph status` says about the space of the whole cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Raw bytes in use (`pgmap.bytes_used`).
+    pub used_bytes: u64,
+    /// Raw bytes in all (`pgmap.bytes_total`); 0 until an OSD has ever reported.
+    pub total_bytes: u64,
+    /// Whether a manager is active (`mgrmap.available`); without one the figures are stale.
+    pub mgr_available: bool,
+}
+
+/// The number of an OSD, written `osd.4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OsdId(pub i64);
+
+impl fmt::Display for OsdId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "osd.{}", self.0)
+    }
+}
+
+/// What `ceph osd tree` says about all OSDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OsdTree {
+    /// The OSDs whose status is `up`.
+    pub up: BTreeSet<OsdId>,
+    /// All others, whatever their status is.
+    pub down: BTreeMap<OsdId, DownOsd>,
+}
+
+/// An OSD that is not up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DownOsd {
+    /// The bucket of type `host` that holds it; `None` for a stray one, or where no host is above it.
+    pub host: Option<String>,
+    /// Its `status`: `down`, `destroyed`, or a word of a later release.
+    pub status: String,
+    /// Out of data placement (`reweight` is 0).
+    pub out: bool,
+    /// No CRUSH bucket holds it.
+    pub stray: bool,
+}
+
+/// What Consul says about the nodes of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// The nodes listed below `PetaSAN/Nodes/`, by name.
+    pub nodes: BTreeMap<String, Presence>,
+    /// Keys below the prefix whose value could not be read, each with the reason. The last part of the key is the node's
+    /// name on a PetaSAN cluster.
+    pub unreadable: BTreeMap<String, String>,
+}
+
+/// What this agent's gossip knows of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// A member of that name is alive.
+    Alive,
+    /// No member of that name is alive.
+    Down(Absence),
+}
+
+/// Why a node does not count as alive. Where several members bear the name, the most telling state wins: failed, leaving, left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Absence {
+    /// The gossip lost it (`Status` 4): crashed, powered off or cut off.
+    Failed,
+    /// It is shutting its agent down (`Status` 2).
+    Leaving,
+    /// Its agent was shut down in an orderly way (`Status` 3).
+    Left,
+    /// Listed in the cluster, unknown to the gossip: never joined, or reaped 72 h after it failed.
+    Missing,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Absence::Failed => "failed",
+            Absence::Leaving => "leaving",
+            Absence::Left => "left",
+            Absence::Missing => "not a member",
+        })
+    }
+}

@@ -1,0 +1,520 @@
+//! Incidents: what is remembered of the things that are down, and what in it is worth a mail.
+//!
+//! One rule serves nodes, OSDs and blind checks alike: an incident runs from the first thing that counts as down until
+//! nothing is down any more; a new thing in between is an update that lists everything; the end of the last one is the
+//! clearing. Pure: the clock is an argument.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What an alert does to its incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The incident begins.
+    Raised,
+    /// Something new has come to it.
+    Updated,
+    /// Nothing new, it just lasts (`notify.remind_every`).
+    Reminder,
+    /// It is over.
+    Cleared,
+}
+
+impl Kind {
+    /// The name in JSON and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Raised => "raised",
+            Kind::Updated => "updated",
+            Kind::Reminder => "reminder",
+            Kind::Cleared => "cleared",
+        }
+    }
+}
+
+/// The running number of an incident's mails, and when it all began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Unique in the cluster, made of topic and time; part of every `Message-ID` of the incident.
+    pub id: String,
+    /// When the first alert was raised.
+    pub raised: Timestamp,
+    /// How many alerts there have been so far; the next one bears this number.
+    pub alerts: u32,
+    /// When the last alert was raised.
+    pub last_alert: Timestamp,
+}
+
+impl Incident {
+    /// Begins an incident; its first alert is the one being raised now.
+    pub fn begin(topic: &str, now: Timestamp) -> Self {
+        Incident {
+            id: format!("{topic}-{}", now.strftime("%Y%m%dT%H%M%S%.3fZ")),
+            raised: now,
+            alerts: 1,
+            last_alert: now,
+        }
+    }
+
+    /// Counts one more alert and returns its number.
+    pub fn next_alert(&mut self, now: Timestamp) -> u32 {
+        let sequence = self.alerts;
+        self.alerts += 1;
+        self.last_alert = now;
+        sequence
+    }
+
+    /// Whether a reminder is owed. A clock that was set back only delays it.
+    pub fn reminder_due(&self, remind_every: Option<Duration>, now: Timestamp) -> bool {
+        remind_every.is_some_and(|every| age(self.last_alert, now) >= every)
+    }
+}
+
+/// How long ago `then` was; zero if the clock has been set back since.
+pub fn age(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
+}
+
+/// What is remembered of all things of one kind that are down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "K: Serialize + Ord, T: Serialize",
+    deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de>"
+))]
+pub struct Watch<K, T> {
+    /// The incident that is open, if any.
+    pub incident: Option<Incident>,
+    /// What is down, counted yet or not.
+    pub down: BTreeMap<K, Down<T>>,
+    /// What the open incident was about and what is no longer down.
+    #[serde(default = "BTreeMap::new")]
+    pub over: BTreeMap<K, Over<T>>,
+}
+
+impl<K, T> Default for Watch<K, T> {
+    fn default() -> Self {
+        Watch {
+            incident: None,
+            down: BTreeMap::new(),
+            over: BTreeMap::new(),
+        }
+    }
+}
+
+/// One thing that is down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Down<T> {
+    /// The pass that first saw it down.
+    pub since: Timestamp,
+    /// In how many passes in a row it has been seen down.
+    pub passes: u32,
+    /// Whether a mail has told of it.
+    pub announced: bool,
+    /// What is known of it, as last seen.
+    pub what: T,
+}
+
+/// One thing that was down and is so no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Over<T> {
+    /// The pass that first saw it down.
+    pub since: Timestamp,
+    /// The pass that saw it down no longer.
+    pub until: Timestamp,
+    /// Why it is down no longer.
+    pub ending: Ending,
+    /// What was last known of it.
+    pub what: T,
+}
+
+/// Why a thing is down no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// It is up again.
+    Recovered,
+    /// It is not part of the cluster any more.
+    Removed,
+}
+
+/// What one pass saw of all things of one kind.
+#[derive(Debug, Clone)]
+pub struct Seen<K, T> {
+    /// What is down now.
+    pub down: BTreeMap<K, T>,
+    /// What could not be seen in this pass: what is remembered of it stays as it is.
+    pub unseen: BTreeSet<K>,
+    /// What is up now; a thing that was down and is in none of the three has been removed.
+    pub up: BTreeSet<K>,
+}
+
+/// An alert about things that are down: what is new and all that is wrong by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change<K, T> {
+    /// Down since the last mail.
+    pub new: Vec<Item<K, T>>,
+    /// Down, and told before.
+    pub still: Vec<Item<K, T>>,
+    /// Was part of this incident, and is over.
+    pub over: Vec<OverItem<K, T>>,
+}
+
+/// A thing that is down, in an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item<K, T> {
+    /// Which one.
+    pub key: K,
+    /// The pass that first saw it down.
+    pub since: Timestamp,
+    /// What is known of it.
+    pub what: T,
+}
+
+/// A thing that was down, in an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverItem<K, T> {
+    /// Which one.
+    pub key: K,
+    /// When it was down and why no longer.
+    pub was: Over<T>,
+}
+
+/// The alert that a pass raises, before it is addressed to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raise<R> {
+    /// What it does to the incident.
+    pub kind: Kind,
+    /// The incident's id.
+    pub incident: String,
+    /// When the incident began.
+    pub began: Timestamp,
+    /// The number of this alert in its incident, from 0.
+    pub sequence: u32,
+    /// What it says.
+    pub report: R,
+}
+
+/// What is to be remembered, and what is to be told if anything is.
+pub type Judged<K, T> = (Watch<K, T>, Option<Raise<Change<K, T>>>);
+
+/// Takes up what a pass has seen and says whether somebody is to be told.
+///
+/// `counts` decides whether a thing has been down for long enough.
+pub fn judge<K: Ord + Clone, T: Clone>(
+    mut memory: Watch<K, T>,
+    topic: &str,
+    seen: Seen<K, T>,
+    counts: impl Fn(&Down<T>) -> bool,
+    remind_every: Option<Duration>,
+    now: Timestamp,
+) -> Judged<K, T> {
+    let mut down = BTreeMap::new();
+    for (key, what) in seen.down {
+        let before = memory.down.remove(&key);
+        let entry = match before {
+            Some(before) => Down {
+                passes: before.passes.saturating_add(1),
+                what,
+                ..before
+            },
+            None => Down {
+                since: now,
+                passes: 1,
+                announced: false,
+                what,
+            },
+        };
+        memory.over.remove(&key);
+        down.insert(key, entry);
+    }
+    for (key, before) in memory.down {
+        if seen.unseen.contains(&key) {
+            down.insert(key, before);
+        } else if before.announced {
+            let ending = if seen.up.contains(&key) {
+                Ending::Recovered
+            } else {
+                Ending::Removed
+            };
+            let over = Over {
+                since: before.since,
+                until: now,
+                ending,
+                what: before.what,
+            };
+            memory.over.insert(key, over);
+        }
+    }
+    memory.down = down;
+
+    let (kind, incident) = match memory.incident.take() {
+        None => {
+            let Some(incident) = memory
+                .down
+                .values()
+                .any(&counts)
+                .then(|| Incident::begin(topic, now))
+            else {
+                return (memory, None);
+            };
+            (Kind::Raised, incident)
+        }
+        Some(incident) if memory.down.is_empty() => (Kind::Cleared, incident),
+        Some(incident) => {
+            let anything_new = memory.down.values().any(|d| !d.announced && counts(d));
+            if anything_new {
+                (Kind::Updated, incident)
+            } else if incident.reminder_due(remind_every, now) {
+                (Kind::Reminder, incident)
+            } else {
+                memory.incident = Some(incident);
+                return (memory, None);
+            }
+        }
+    };
+    let raise = tell(&mut memory, kind, incident, counts, now);
+    (memory, Some(raise))
+}
+
+/// Writes down that everything that counts has been told, and makes the alert that tells it.
+fn tell<K: Ord + Clone, T: Clone>(
+    memory: &mut Watch<K, T>,
+    kind: Kind,
+    mut incident: Incident,
+    counts: impl Fn(&Down<T>) -> bool,
+    now: Timestamp,
+) -> Raise<Change<K, T>> {
+    let mut change = Change {
+        new: Vec::new(),
+        still: Vec::new(),
+        over: Vec::new(),
+    };
+    for (key, down) in &mut memory.down {
+        let item = || Item {
+            key: key.clone(),
+            since: down.since,
+            what: down.what.clone(),
+        };
+        if down.announced {
+            change.still.push(item());
+        } else if counts(down) {
+            change.new.push(item());
+            down.announced = true;
+        }
+    }
+    change.over = memory
+        .over
+        .iter()
+        .map(|(key, was)| OverItem {
+            key: key.clone(),
+            was: was.clone(),
+        })
+        .collect();
+    let sequence = match kind {
+        Kind::Raised => 0,
+        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(now),
+    };
+    let raise = Raise {
+        kind,
+        incident: incident.id.clone(),
+        began: incident.raised,
+        sequence,
+        report: change,
+    };
+    match kind {
+        Kind::Cleared => memory.over.clear(),
+        Kind::Raised | Kind::Updated | Kind::Reminder => memory.incident = Some(incident),
+    }
+    raise
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    type TestWatch = Watch<u32, ()>;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
+    }
+
+    fn seen(down: &[u32], up: &[u32]) -> Seen<u32, ()> {
+        Seen {
+            down: down.iter().map(|&key| (key, ())).collect(),
+            unseen: BTreeSet::new(),
+            up: up.iter().copied().collect(),
+        }
+    }
+
+    fn pass(
+        memory: TestWatch,
+        saw: Seen<u32, ()>,
+        hold: u32,
+        minute: i64,
+    ) -> (TestWatch, Option<Raise<Change<u32, ()>>>) {
+        judge(memory, "osds", saw, |d| d.passes >= hold, None, at(minute))
+    }
+
+    /// Runs a pass for each set of what is down among 1 to 4; writes each alert as `kind new/still/over`.
+    fn story(hold: u32, passes: &[&[u32]]) -> Vec<String> {
+        let mut memory = TestWatch::default();
+        let mut told = Vec::new();
+        for (minute, down) in passes.iter().enumerate() {
+            let up: Vec<u32> = (1..=4).filter(|key| !down.contains(key)).collect();
+            let (next, raise) = pass(memory, seen(down, &up), hold, minute as i64);
+            memory = next;
+            told.push(match raise {
+                None => "-".to_owned(),
+                Some(raise) => {
+                    let keys = |items: &[Item<u32, ()>]| {
+                        items.iter().map(|i| i.key.to_string()).collect::<String>()
+                    };
+                    let over = raise.report.over.iter().map(|o| o.key.to_string());
+                    format!(
+                        "{}{} {}/{}/{}",
+                        raise.kind.as_str(),
+                        raise.sequence,
+                        keys(&raise.report.new),
+                        keys(&raise.report.still),
+                        over.collect::<String>()
+                    )
+                }
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn an_incident_runs_from_the_first_thing_down_until_none_is() {
+        type Case<'a> = (&'a str, u32, &'a [&'a [u32]], &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
+            ("nothing", 1, &[&[], &[]], &["-", "-"]),
+            (
+                "raise once",
+                1,
+                &[&[1], &[1], &[1]],
+                &["raised0 1//", "-", "-"],
+            ),
+            (
+                "raise, clear",
+                1,
+                &[&[1], &[]],
+                &["raised0 1//", "cleared1 //1"],
+            ),
+            (
+                "an update lists everything",
+                1,
+                &[&[1], &[1, 2], &[1, 2, 3]],
+                &["raised0 1//", "updated1 2/1/", "updated2 3/12/"],
+            ),
+            (
+                "one of two returning is no mail, and is told with the next",
+                1,
+                &[&[1, 2], &[1], &[1, 3], &[]],
+                &["raised0 12//", "-", "updated1 3/1/2", "cleared2 //123"],
+            ),
+            (
+                "what was up for a pass is new again",
+                1,
+                &[&[1, 2], &[1], &[1, 2], &[]],
+                &["raised0 12//", "-", "updated1 2/1/", "cleared2 //12"],
+            ),
+            (
+                "another takes its place in the same pass: the incident goes on",
+                1,
+                &[&[1], &[2], &[]],
+                &["raised0 1//", "updated1 2//1", "cleared2 //12"],
+            ),
+            (
+                "a new incident numbers from 0",
+                1,
+                &[&[1], &[], &[2]],
+                &["raised0 1//", "cleared1 //1", "raised0 2//"],
+            ),
+            (
+                "held back for three passes",
+                3,
+                &[&[1], &[1], &[1], &[]],
+                &["-", "-", "raised0 1//", "cleared1 //1"],
+            ),
+            (
+                "up in between starts the count anew",
+                3,
+                &[&[1], &[1], &[], &[1], &[1], &[1]],
+                &["-", "-", "-", "-", "-", "raised0 1//"],
+            ),
+            (
+                "what is held back is not told of, yet keeps the incident open",
+                2,
+                &[&[1], &[1, 2], &[2], &[]],
+                &["-", "raised0 1//", "updated1 2//1", "cleared2 //12"],
+            ),
+            (
+                "what came and went unannounced is not in the clearing",
+                2,
+                &[&[1], &[1], &[1, 2], &[1], &[]],
+                &["-", "raised0 1//", "-", "-", "cleared1 //1"],
+            ),
+        ];
+        for (name, hold, passes, expected) in cases {
+            assert_eq!(&story(*hold, passes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_seen_stays_as_it_was() {
+        let (memory, _) = pass(TestWatch::default(), seen(&[1, 2], &[]), 1, 0);
+        let mut blurred = seen(&[2], &[]);
+        blurred.unseen.insert(1);
+        let (after, raise) = pass(memory.clone(), blurred, 1, 1);
+        assert_eq!(raise, None);
+        assert_eq!(after.down.get(&1), memory.down.get(&1));
+    }
+
+    #[test]
+    fn removed_is_told_apart_from_recovered() {
+        let (memory, _) = pass(TestWatch::default(), seen(&[1, 2], &[]), 1, 0);
+        let (_, raise) = pass(memory, seen(&[], &[1]), 1, 1);
+        let over = raise.unwrap().report.over;
+        assert_eq!(over[0].was.ending, Ending::Recovered);
+        assert_eq!(over[1].was.ending, Ending::Removed);
+    }
+
+    #[test]
+    fn reminders_come_that_long_after_the_last_mail_and_not_before() {
+        let every = Some(Duration::from_secs(600));
+        let mut memory = TestWatch::default();
+        let mut told = Vec::new();
+        for minute in [0, 5, 9, 10, 19, 20, -30, 21] {
+            let (next, raise) = judge(memory, "osds", seen(&[1], &[]), |_| true, every, at(minute));
+            memory = next;
+            told.push(raise.map(|r| r.kind));
+        }
+        let reminder = Some(Kind::Reminder);
+        assert_eq!(
+            told,
+            [
+                Some(Kind::Raised),
+                None,
+                None,
+                reminder,
+                None,
+                reminder,
+                None,
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn the_id_names_topic_and_time() {
+        let incident = Incident::begin("nodes", at(0));
+        assert_eq!(incident.id, "nodes-20261123T025400.000Z");
+    }
+}

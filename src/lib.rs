@@ -1,0 +1,7 @@
+//! petanotify tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong.
+
+pub mod check;
+pub mod facts;
+pub mod incident;
+pub mod text;
+pub mod wording;
