@@ -3,5 +3,7 @@
 pub mod check;
 pub mod facts;
 pub mod incident;
+pub mod replace;
+pub mod settings;
 pub mod text;
 pub mod wording;

@@ -1,0 +1,318 @@
+//! The list of all settings: key, kind, range and default of each, and how they must fit together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::environment::Environment;
+use super::file::Document;
+use super::keys::Keys;
+use super::locate::state_file_and_origin;
+use super::value::{self, Reminder, Written};
+use super::{
+    Ceph, Checks, Consul, Hold, Notify, Origin, Recipient, SECRET_SHOWN, Secret,
+    Security, Settings, Smtp,
+};
+use crate::check::CheckName;
+use crate::check::capacity::Limits;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Longest hold: a day of passes, one a minute.
+const MAX_HOLD_PASSES: u32 = 1440;
+/// Longest wait of a mail: a year of passes.
+const MAX_ATTEMPTS: u32 = 365 * 1440;
+
+/// Settings whose secrets are still to be read from their files.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// All but the token of a file and the login.
+    pub(super) settings: Settings,
+    /// `smtp.password_file`
+    pub(super) password_file: Option<PathBuf>,
+    /// systemd's credential `smtp-password`, if there are credentials at all.
+    pub(super) credential: Option<PathBuf>,
+    /// `consul.token_file` or `CONSUL_HTTP_TOKEN_FILE`
+    pub(super) token_file: Option<PathBuf>,
+}
+
+/// Joins the text of the configuration file, the environment and the defaults.
+///
+/// # Errors
+/// All that is wrong in the file and the environment, with line and key.
+pub(super) fn merge(
+    file: Option<(&Path, &str)>,
+    environment: &Environment,
+) -> Result<Draft, String> {
+    let (path, text) = file.unwrap_or((Path::new(""), ""));
+    let document = Document::parse(path, text)
+        .map_err(|problem| format!("cannot use {}: {problem}", path.display()))?;
+    let mut keys = Keys::new(&document, environment);
+
+    let cluster_name = keys.optional("cluster.name", value::text);
+    let ceph = ceph(&mut keys);
+    let (consul, token_file) = consul(&mut keys, environment);
+    let checks = checks(&mut keys);
+    let notify = notify(&mut keys);
+    let (smtp, password_file) = smtp(&mut keys);
+    let recipients = recipients(&mut keys);
+    let state_file = keys.path("state.file", None);
+    let (state_in_force, origin) = state_file_and_origin(environment, state_file.as_deref());
+    if let Some(origin) = origin.filter(|_| keys.is_clean()) {
+        keys.show("state.file", Some(state_in_force.written()), origin);
+    }
+
+    let (shown, warnings) = keys.finish()?;
+    Ok(Draft {
+        settings: Settings {
+            config_file: file.map(|(path, _)| path.to_owned()),
+            cluster_name,
+            ceph,
+            consul,
+            checks,
+            notify,
+            smtp,
+            recipients,
+            state_file,
+            shown,
+            warnings,
+        },
+        password_file,
+        credential: environment
+            .path("CREDENTIALS_DIRECTORY")
+            .map(|folder| folder.join("smtp-password")),
+        token_file,
+    })
+}
+
+fn ceph(keys: &mut Keys) -> Ceph {
+    Ceph {
+        command: keys.with_default("ceph.command", value::command, vec!["ceph".to_owned()]),
+        conf: keys.path("ceph.conf", None),
+        name: keys.optional("ceph.name", value::ceph_name),
+        keyring: keys.path("ceph.keyring", None),
+        timeout: keys.with_default("ceph.timeout", value::duration(HOUR), 20 * SECOND),
+    }
+}
+
+/// The settings of Consul, and the file of the token. The variables are those of Consul's own tools.
+fn consul(keys: &mut Keys, environment: &Environment) -> (Consul, Option<PathBuf>) {
+    let address = consul_address(keys, environment);
+    let token_file = keys.path("consul.token_file", Some("CONSUL_HTTP_TOKEN_FILE"));
+    let variable = "CONSUL_HTTP_TOKEN";
+    let mut token = None;
+    if let (None, Some(text)) = (&token_file, environment.text(variable)) {
+        let origin = Origin::Environment(variable.to_owned());
+        keys.show("consul.token_file", Some(SECRET_SHOWN.to_owned()), origin);
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            keys.reject("consul.token_file", "must be one word");
+        }
+        token = Some(Secret::new(text));
+    }
+    let ca_file = keys.path("consul.ca_file", Some("CONSUL_CACERT"));
+    let certificate = keys.path("consul.client_certificate_file", Some("CONSUL_CLIENT_CERT"));
+    let key = keys.path("consul.client_key_file", Some("CONSUL_CLIENT_KEY"));
+    match (&certificate, &key) {
+        (Some(_), None) if keys.is_clean() => {
+            keys.reject(
+                "consul.client_certificate_file",
+                "needs consul.client_key_file as well",
+            );
+        }
+        (None, Some(_)) if keys.is_clean() => {
+            keys.reject(
+                "consul.client_key_file",
+                "needs consul.client_certificate_file as well",
+            );
+        }
+        _ => {}
+    }
+    let verify = keys.flag("consul.verify", Some("CONSUL_HTTP_SSL_VERIFY"), true);
+    if !verify && address.starts_with("https:") {
+        keys.warn("consul.verify", "Consul's certificate is not verified");
+    }
+    let consul = Consul {
+        address,
+        token,
+        ca_file,
+        client_certificate: certificate.zip(key),
+        verify,
+        timeout: keys.with_default("consul.timeout", value::duration(HOUR), 10 * SECOND),
+        nodes_prefix: keys.with_default(
+            "consul.nodes_prefix",
+            value::key_prefix,
+            "PetaSAN/Nodes/".to_owned(),
+        ),
+    };
+    (consul, token_file)
+}
+
+fn consul_address(keys: &mut Keys, environment: &Environment) -> String {
+    let ssl = environment.text("CONSUL_HTTP_SSL");
+    let ssl = ssl.is_some_and(|word| matches!(word.to_lowercase().as_str(), "1" | "t" | "true"));
+    let key = "consul.address";
+    let from_file = keys.is_in_file(key);
+    let convert =
+        |value: &DeValue| value::consul_address(&value::text(value)?, ssl, ssl && !from_file);
+    let default = "http://127.0.0.1:8500";
+    match keys.take(key, Some("CONSUL_HTTP_ADDR"), convert, None) {
+        Some(address) => address,
+        None if ssl => {
+            let address = default.replace("http:", "https:");
+            let origin = Origin::Environment("CONSUL_HTTP_SSL".to_owned());
+            keys.show(key, Some(address.written()), origin);
+            address
+        }
+        None => {
+            keys.show(key, Some(default.written()), Origin::Default);
+            default.to_owned()
+        }
+    }
+}
+
+fn checks(keys: &mut Keys) -> Checks {
+    let enabled = keys.flag("checks.capacity.enabled", None, true);
+    let (warn, critical, margin) = (
+        "checks.capacity.warn_percent",
+        "checks.capacity.critical_percent",
+        "checks.capacity.clear_margin_percent",
+    );
+    let capacity = Limits {
+        warn_percent: keys.with_default(warn, value::percent, 60.0),
+        critical_percent: keys.with_default(critical, value::percent, 85.0),
+        clear_margin_percent: keys.with_default(margin, value::margin, 2.0),
+    };
+    if keys.is_clean() {
+        let of = |key, value| Threshold { key, value };
+        let warn = of(warn, capacity.warn_percent);
+        let critical = of(critical, capacity.critical_percent);
+        let margin = of(margin, capacity.clear_margin_percent);
+        if warn.value > critical.value {
+            reject_order(
+                keys,
+                warn,
+                critical,
+                ["must not be above", "must not be below"],
+            );
+        } else if margin.value >= warn.value {
+            reject_order(keys, margin, warn, ["must be below", "must be above"]);
+        }
+    }
+    Checks {
+        capacity: enabled.then_some(capacity),
+        nodes: hold(keys, "checks.nodes"),
+        osds: hold(keys, "checks.osds"),
+    }
+}
+
+struct Threshold<'a> {
+    key: &'a str,
+    value: f64,
+}
+
+/// Blames the one that the file sets; `words` say how the lower stands to the upper, and the other way round.
+fn reject_order(keys: &mut Keys, lower: Threshold, upper: Threshold, words: [&str; 2]) {
+    let (this, words, other) = match keys.is_in_file(lower.key) {
+        true => (lower, words[0], upper),
+        false => (upper, words[1], lower),
+    };
+    let message = format!("{} {words} {}, {}", this.value, other.key, other.value);
+    keys.reject(this.key, &message);
+}
+
+fn hold(keys: &mut Keys, section: &str) -> Option<Hold> {
+    let enabled = keys.flag(&format!("{section}.enabled"), None, true);
+    let passes = keys.with_default(
+        &format!("{section}.hold_passes"),
+        value::number(1, MAX_HOLD_PASSES),
+        1,
+    );
+    enabled.then_some(Hold { passes })
+}
+
+fn notify(keys: &mut Keys) -> Notify {
+    Notify {
+        recovery: keys.flag("notify.recovery", None, true),
+        remind_every: keys
+            .with_default("notify.remind_every", value::reminder(YEAR), Reminder(None))
+            .0,
+        blind_after: keys.with_default("notify.blind_after", value::duration(YEAR), 300 * SECOND),
+    }
+}
+
+/// The settings of the mail server without the password, then the password's file.
+fn smtp(keys: &mut Keys) -> (Smtp, Option<PathBuf>) {
+    let host = keys.optional("smtp.host", value::mail_host);
+    let port = keys.optional("smtp.port", value::port);
+    let security = keys.with_default("smtp.security", value::security, Security::Starttls);
+    if let (Some(_), None, true) = (&host, port, keys.is_clean()) {
+        let port = security.default_port().written();
+        keys.show("smtp.port", Some(port), Origin::Default);
+    }
+    let from = keys.optional("smtp.from", value::mailbox);
+    let username = keys.optional("smtp.username", value::text);
+    let password_file = keys.path("smtp.password_file", None);
+    let smtp = Smtp {
+        host,
+        port,
+        security,
+        from,
+        username,
+        login: None,
+        allow_plain_login: keys.flag("smtp.allow_plain_login", None, false),
+        ca_file: keys.path("smtp.ca_file", None),
+        verify: keys.flag("smtp.verify", None, true),
+        timeout: keys.with_default("smtp.timeout", value::duration(HOUR), 30 * SECOND),
+        max_attempts: keys.with_default("smtp.max_attempts", value::number(1, MAX_ATTEMPTS), 1440),
+    };
+    if keys.is_clean() && smtp.host.is_none() {
+        for key in ["port", "security", "from", "username", "password_file"] {
+            let key = format!("smtp.{key}");
+            if keys.is_in_file(&key) {
+                keys.warn(
+                    &key,
+                    "has no effect without smtp.host: PetaSAN's mail settings count as a whole",
+                );
+            }
+        }
+    } else if keys.is_clean()
+        && security == Security::None
+        && smtp.username.is_some()
+        && !smtp.allow_plain_login
+    {
+        keys.reject(
+            "smtp.username",
+            "would be sent without TLS; set smtp.security to \"starttls\" or \"tls\", or smtp.allow_plain_login = true",
+        );
+    }
+    (smtp, password_file)
+}
+
+fn recipients(keys: &mut Keys) -> Vec<Recipient> {
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for index in 0..keys.entries("recipient", &["address", "checks"]) {
+        let key = format!("recipient[{index}].address");
+        let address = keys.required(&key, &format!("recipient[{index}]"), value::address);
+        let checks = keys.with_default(
+            &format!("recipient[{index}].checks"),
+            value::checks,
+            CheckName::ALL.to_vec(),
+        );
+        let Some(address) = address else { continue };
+        let same = |other: &Recipient| {
+            let other: &str = other.address.as_ref();
+            other.eq_ignore_ascii_case(address.as_ref())
+        };
+        if recipients.iter().any(same) {
+            keys.reject(
+                &key,
+                &format!("{address} is listed twice; name all its checks in one place"),
+            );
+        }
+        recipients.push(Recipient { address, checks });
+    }
+    recipients
+}

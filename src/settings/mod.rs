@@ -1,0 +1,277 @@
+//! The settings in force: file, environment and PetaSAN, merged, with the origin of each, and validated.
+
+mod duration;
+pub mod environment;
+mod file;
+mod keys;
+#[cfg(test)]
+mod load_tests;
+pub mod locate;
+mod merge;
+pub mod petasan;
+pub mod petasan_cache;
+mod secret;
+mod value;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use lettre::Address;
+use lettre::message::Mailbox;
+
+use self::environment::Environment;
+use crate::check::CheckName;
+use crate::check::capacity::Limits;
+
+/// Finds and reads the configuration file, joins it with the environment and the defaults, and reads the secrets' files.
+///
+/// `config_flag` is `--config`.
+///
+/// # Errors
+/// The configuration is wrong: which file, line and key, and what is allowed there.
+pub fn load(config_flag: Option<&Path>, environment: &Environment) -> Result<Settings> {
+    let file = locate::read_config(config_flag, environment)?;
+    let file = file
+        .as_ref()
+        .map(|(path, text)| (path.as_path(), text.as_str()));
+    let draft = merge::merge(file, environment).map_err(anyhow::Error::msg)?;
+    secret::complete(draft)
+}
+
+/// Everything that a command needs to know, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The configuration file that was read, if there is one.
+    pub config_file: Option<PathBuf>,
+    /// `cluster.name`; `None` means the Consul datacenter's name.
+    pub cluster_name: Option<String>,
+    /// `[ceph]`
+    pub ceph: Ceph,
+    /// `[consul]`
+    pub consul: Consul,
+    /// `[checks.*]`
+    pub checks: Checks,
+    /// `[notify]`
+    pub notify: Notify,
+    /// `[smtp]`, as far as the file says it; what it leaves open may come from PetaSAN.
+    pub smtp: Smtp,
+    /// `[[recipient]]`; empty means PetaSAN's followers.
+    pub recipients: Vec<Recipient>,
+    /// `state.file` of the file, if it is there.
+    pub state_file: Option<PathBuf>,
+    /// Each setting as `config show` lists it.
+    pub shown: Vec<Shown>,
+    /// What an admin should know but what stops nothing, e.g. a password file that everybody may read.
+    pub warnings: Vec<String>,
+}
+
+/// How the `ceph` CLI is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ceph {
+    /// The program and its first arguments; never empty.
+    pub command: Vec<String>,
+    /// `--conf`
+    pub conf: Option<PathBuf>,
+    /// `--name`, e.g. `client.petanotify`
+    pub name: Option<String>,
+    /// `--keyring`
+    pub keyring: Option<PathBuf>,
+    /// After this the CLI and whatever it started are ended.
+    pub timeout: Duration,
+}
+
+/// How the Consul agent is asked.
+#[derive(Debug, Clone)]
+pub struct Consul {
+    /// Base URL without a trailing slash.
+    pub address: String,
+    /// ACL token.
+    pub token: Option<Secret>,
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of the client certificate and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether the agent's certificate is verified.
+    pub verify: bool,
+    /// For each request, from connecting to the last byte.
+    pub timeout: Duration,
+    /// The KV folder that holds one key per node.
+    pub nodes_prefix: String,
+}
+
+/// Which checks are carried out, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checks {
+    /// `[checks.capacity]`; `None` when it is off.
+    pub capacity: Option<Limits>,
+    /// `[checks.nodes]`; `None` when it is off.
+    pub nodes: Option<Hold>,
+    /// `[checks.osds]`; `None` when it is off.
+    pub osds: Option<Hold>,
+}
+
+/// When a thing that is down counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Passes in a row a thing must be down; at least 1.
+    pub passes: u32,
+}
+
+/// When somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notify {
+    /// A mail when all is well again.
+    pub recovery: bool,
+    /// A mail while an incident lasts, this long after the last one; `None` is off.
+    pub remind_every: Option<Duration>,
+    /// A check that could not be carried out for so long is itself an alert.
+    pub blind_after: Duration,
+}
+
+/// The mail server as the file describes it. `host` and `from` stay empty where PetaSAN is to fill them.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// The server's name or address.
+    pub host: Option<String>,
+    /// TCP port; by default that of the security: 587, 465, 25.
+    pub port: Option<u16>,
+    /// TLS kind; `starttls` unless the file says otherwise.
+    pub security: Security,
+    /// The sender.
+    pub from: Option<Mailbox>,
+    /// Login name; without a `login` beside it its password is missing.
+    pub username: Option<String>,
+    /// Login name and password.
+    pub login: Option<Login>,
+    /// Lets the login go out without TLS.
+    pub allow_plain_login: bool,
+    /// PEM file of authorities to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the server's certificate is verified.
+    pub verify: bool,
+    /// For each step of the dialogue.
+    pub timeout: Duration,
+    /// A mail is dropped after so many attempts; at least 1.
+    pub max_attempts: u32,
+}
+
+/// Kind of TLS towards the mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// Plain connection upgraded by STARTTLS; never falls back to plain text.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// No TLS.
+    None,
+}
+
+impl Security {
+    /// The port that goes with the security: submission (RFC 6409), submissions (RFC 8314), SMTP.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Security::Starttls => 587,
+            Security::Tls => 465,
+            Security::None => 25,
+        }
+    }
+}
+
+/// Login at the mail server.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Login name.
+    pub username: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// The mail server with nothing left open: what `smtp` needs to send.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// The server's name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// TLS kind.
+    pub security: Security,
+    /// The sender.
+    pub from: Mailbox,
+    /// Login name and password.
+    pub login: Option<Login>,
+    /// Lets the login go out without TLS.
+    pub allow_plain_login: bool,
+    /// PEM file of authorities to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the server's certificate is verified.
+    pub verify: bool,
+    /// For each step of the dialogue.
+    pub timeout: Duration,
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where the mail goes.
+    pub address: Address,
+    /// Which checks this recipient is told about.
+    pub checks: Vec<CheckName>,
+}
+
+/// One line of `config show`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    /// Dotted key as in the file, e.g. `smtp.timeout`.
+    pub key: String,
+    /// The value in force as the file would write it; a secret is masked; `None` where nothing is set.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The configuration file, at this line.
+    File {
+        /// 1 is the first line.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// An option of the command line.
+    Option,
+    /// PetaSAN's own settings in Consul.
+    Petasan,
+}
+
+/// Stands for a secret wherever settings are shown.
+pub(crate) const SECRET_SHOWN: &str = "(secret)";
+
+/// A password or token: it never prints itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes hold of a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The secret itself, for the one place that must send it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SECRET_SHOWN)
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads passwords and tokens from their files: the last step of loading the settings.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::keys::{blame, show};
+use super::merge::Draft;
+use super::value::Written;
+use super::{Login, Origin, Secret, Settings};
+
+/// Puts the token and the login into the settings.
+///
+/// # Errors
+/// A secret's file can't be used, or login name and password don't come together.
+pub(super) fn complete(draft: Draft) -> Result<Settings> {
+    let Draft {
+        mut settings,
+        password_file,
+        credential,
+        token_file,
+    } = draft;
+    if let Some(path) = token_file {
+        settings.consul.token = Some(read(&mut settings, "consul.token_file", &path)?);
+    }
+    let credential = credential.filter(|path| path.exists());
+    match (settings.smtp.username.clone(), password_file, credential) {
+        (None, None, None) => {}
+        (None, Some(_), _) => {
+            bail!(
+                "{}: there is no smtp.username that it belongs to",
+                cannot_use(&settings, "smtp.password_file")
+            )
+        }
+        (None, None, Some(path)) => settings.warnings.push(format!(
+            "{}: not used, because smtp.username is not set",
+            path.display()
+        )),
+        // A command run by hand has no credentials and needs none to show what is there; sending says what is missing.
+        (Some(_), None, None) => {}
+        (Some(username), Some(path), _) => {
+            let password = read(&mut settings, "smtp.password_file", &path)?;
+            settings.smtp.login = Some(Login { username, password });
+        }
+        (Some(username), None, Some(path)) => {
+            let origin = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
+            show(
+                &mut settings.shown,
+                "smtp.password_file",
+                Some(path.written()),
+                origin,
+            );
+            let password = read(&mut settings, "smtp.password_file", &path)?;
+            settings.smtp.login = Some(Login { username, password });
+        }
+    }
+    Ok(settings)
+}
+
+fn cannot_use(settings: &Settings, key: &str) -> String {
+    let config_file = settings.config_file.as_deref().unwrap_or(Path::new(""));
+    format!("cannot use {}", blame(config_file, &settings.shown, key))
+}
+
+/// Reads a secret, without the line break at its end, and warns when everybody may read it too.
+fn read(settings: &mut Settings, key: &str, path: &Path) -> Result<Secret> {
+    let shown = path.display();
+    let (text, mode) = match read_with_mode(path) {
+        Ok(read) => read,
+        Err(error) => bail!(
+            "{}: cannot read {shown}: {error}",
+            cannot_use(settings, key)
+        ),
+    };
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        bail!("{}: {shown} is empty", cannot_use(settings, key));
+    }
+    if text.chars().any(char::is_control) {
+        bail!(
+            "{}: {shown} must hold a single line of text",
+            cannot_use(settings, key)
+        );
+    }
+    if mode & 0o004 != 0 {
+        settings.warnings.push(format!(
+            "everybody on this machine may read {shown}; run: chmod 600 {shown}"
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+fn read_with_mode(path: &Path) -> std::io::Result<(String, u32)> {
+    let mut file = fs::File::open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok((text, file.metadata()?.permissions().mode()))
+}
