@@ -1,5 +1,6 @@
 //! petanotify tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong.
 
+pub mod alert;
 pub mod check;
 pub mod facts;
 pub mod incident;

@@ -1,0 +1,736 @@
+//! Judging a pass: previous memory + what was seen + settings + now → alerts and the next memory. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::check::capacity::{self, Level, Reading};
+use crate::check::{CheckName, nodes, osds};
+use crate::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Usage};
+use crate::incident::{Change, Incident, Kind, Raise, Seen, Watch, age, judge};
+use crate::settings::{Checks, Notify, Recipient};
+use crate::wording;
+
+/// What an alert can be about: one of the checks, or that they can't be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topic {
+    /// How full the storage is.
+    Capacity,
+    /// Which nodes are gone.
+    Nodes,
+    /// Which OSDs are down.
+    Osds,
+    /// Which checks could not be carried out for too long.
+    Blind,
+}
+
+impl Topic {
+    /// The name in JSON, in incident ids and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Topic::Capacity => "capacity",
+            Topic::Nodes => "nodes",
+            Topic::Osds => "osds",
+            Topic::Blind => "blind",
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What somebody is to be told. It is kept in the queue as it is, so that it reads the same at every attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The cluster's name when it was raised.
+    pub cluster: String,
+    /// What it does to its incident.
+    pub kind: Kind,
+    /// The incident it belongs to.
+    pub incident: String,
+    /// The number of this alert in its incident, from 0.
+    pub sequence: u32,
+    /// When the incident began.
+    pub began: Timestamp,
+    /// When this alert was raised.
+    pub raised: Timestamp,
+    /// What it says.
+    pub report: Report,
+    /// What else is wrong at that moment, one line each.
+    pub elsewhere: Vec<String>,
+}
+
+/// What an alert says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "topic", rename_all = "lowercase")]
+pub enum Report {
+    /// The storage has entered or left a level.
+    Capacity(Reading),
+    /// Nodes are gone or back.
+    Nodes(Change<String, Absence>),
+    /// OSDs are down or up again.
+    Osds(Change<OsdId, DownOsd>),
+    /// Checks could not be carried out for too long, or can be again. The value is the cause.
+    Blind(Change<CheckName, String>),
+}
+
+impl Report {
+    /// What the report is about.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Report::Capacity(_) => Topic::Capacity,
+            Report::Nodes(_) => Topic::Nodes,
+            Report::Osds(_) => Topic::Osds,
+            Report::Blind(_) => Topic::Blind,
+        }
+    }
+}
+
+impl Alert {
+    /// Whether this recipient wants to know. A blind check concerns those who rely on that check.
+    pub fn concerns(&self, recipient: &Recipient) -> bool {
+        let wants = |check: &CheckName| recipient.checks.contains(check);
+        match &self.report {
+            Report::Capacity(_) => wants(&CheckName::Capacity),
+            Report::Nodes(_) => wants(&CheckName::Nodes),
+            Report::Osds(_) => wants(&CheckName::Osds),
+            Report::Blind(change) => {
+                let items = change.new.iter().chain(&change.still);
+                items.map(|item| &item.key).any(wants)
+                    || change.over.iter().map(|item| &item.key).any(wants)
+            }
+        }
+    }
+}
+
+/// What is remembered from pass to pass.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// How full the storage was.
+    #[serde(default)]
+    pub capacity: CapacityMemory,
+    /// Which nodes are down.
+    #[serde(default)]
+    pub nodes: Watch<String, Absence>,
+    /// Which OSDs are down.
+    #[serde(default)]
+    pub osds: Watch<OsdId, DownOsd>,
+    /// Which checks could not be carried out, with the cause.
+    #[serde(default)]
+    pub blind: Watch<CheckName, String>,
+    /// How each check that is on ended the last time, and since when it has been so.
+    #[serde(default)]
+    pub outcomes: BTreeMap<CheckName, Outcome>,
+}
+
+/// What is remembered of the storage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CapacityMemory {
+    /// The level of the last pass that could see.
+    pub level: Level,
+    /// The incident that is open while the level is not `Ok`.
+    pub incident: Option<Incident>,
+    /// The reading of the last pass that could see.
+    #[serde(default)]
+    pub last: Option<Reading>,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What it found.
+    pub state: State,
+    /// The first pass in a row that ended so.
+    pub since: Timestamp,
+    /// One line about what was found.
+    pub summary: String,
+    /// Why it could not be carried out, or not in whole.
+    pub error: Option<String>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Nothing to tell.
+    Ok,
+    /// An incident is open.
+    Alert,
+    /// It could not be carried out.
+    Unknown,
+}
+
+impl State {
+    /// The name in JSON and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Alert => "alert",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a pass saw. `None`: the check is off. `Err`: it could not be carried out, for this reason.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// For the capacity check.
+    pub capacity: Option<Result<Usage, String>>,
+    /// For the nodes check.
+    pub nodes: Option<Result<Membership, String>>,
+    /// For the OSD check.
+    pub osds: Option<Result<OsdTree, String>>,
+}
+
+/// What has been decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// What is to be remembered.
+    pub memory: Memory,
+    /// Whom to tell what; empty in a quiet pass.
+    pub alerts: Vec<Alert>,
+}
+
+/// The rules that apply.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// `[checks.*]`
+    pub checks: &'a Checks,
+    /// `[notify]`
+    pub notify: &'a Notify,
+    /// `consul.nodes_prefix`, for messages.
+    pub nodes_prefix: &'a str,
+    /// The cluster's name, for subjects.
+    pub cluster: &'a str,
+}
+
+/// What one check came to, before it is written down.
+struct Finding {
+    state: State,
+    summary: String,
+    error: Option<String>,
+}
+
+impl Finding {
+    fn new(alert: bool, summary: String, error: Option<String>) -> Self {
+        let state = if alert { State::Alert } else { State::Ok };
+        Finding {
+            state,
+            summary,
+            error,
+        }
+    }
+}
+
+/// Judges one pass. A check that could not be carried out leaves what is remembered of it as it is.
+pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Timestamp) -> Verdict {
+    let before = memory.outcomes;
+    let mut memory = Memory {
+        outcomes: BTreeMap::new(),
+        ..memory
+    };
+    let mut raised: Vec<Raise<Report>> = Vec::new();
+    let mut findings: Vec<(CheckName, Finding)> = Vec::new();
+    let remind_every = rules.notify.remind_every;
+
+    match (&rules.checks.capacity, observed.capacity) {
+        (Some(limits), Some(usage)) => {
+            let measured =
+                usage.and_then(|u| capacity::used_percent(u).map(|percent| (u, percent)));
+            let finding = match measured {
+                Ok((usage, percent)) => {
+                    let report = Reading {
+                        level: capacity::level(percent, memory.capacity.level, limits),
+                        percent,
+                        used_bytes: usage.used_bytes,
+                        total_bytes: usage.total_bytes,
+                        warn_percent: limits.warn_percent,
+                        critical_percent: limits.critical_percent,
+                    };
+                    let (next, raise) = judge_capacity(memory.capacity, report, remind_every, now);
+                    memory.capacity = next;
+                    raised.extend(raise.map(|r| r.map(Report::Capacity)));
+                    let alert = report.level != Level::Ok;
+                    Finding::new(alert, wording::capacity_summary(&report), None)
+                }
+                Err(cause) => unknown(memory.capacity.incident.is_some(), cause),
+            };
+            findings.push((CheckName::Capacity, finding));
+        }
+        _ => memory.capacity = CapacityMemory::default(),
+    }
+
+    match (rules.checks.nodes, observed.nodes) {
+        (Some(hold), Some(membership)) => {
+            let unreadable = membership.as_ref().ok().and_then(wording::unreadable_nodes);
+            let seen = membership.and_then(|m| nodes::seen(m, rules.nodes_prefix));
+            let finding = match seen {
+                Ok(seen) => {
+                    let total = seen.up.len() + seen.down.len() + seen.unseen.len();
+                    let (next, raise) = judge(
+                        memory.nodes,
+                        Topic::Nodes.as_str(),
+                        seen,
+                        |d| d.passes >= hold.passes,
+                        remind_every,
+                        now,
+                    );
+                    memory.nodes = next;
+                    raised.extend(raise.map(|r| r.map(Report::Nodes)));
+                    let summary = wording::nodes_summary(&memory.nodes, total, hold.passes);
+                    Finding::new(memory.nodes.incident.is_some(), summary, unreadable)
+                }
+                Err(cause) => unknown(memory.nodes.incident.is_some(), cause),
+            };
+            findings.push((CheckName::Nodes, finding));
+        }
+        _ => memory.nodes = Watch::default(),
+    }
+
+    match (rules.checks.osds, observed.osds) {
+        (Some(hold), Some(tree)) => {
+            let finding = match tree {
+                Ok(tree) => {
+                    let seen = osds::seen(tree);
+                    let total = seen.up.len() + seen.down.len();
+                    let (next, raise) = judge(
+                        memory.osds,
+                        Topic::Osds.as_str(),
+                        seen,
+                        |d| d.passes >= hold.passes,
+                        remind_every,
+                        now,
+                    );
+                    memory.osds = next;
+                    raised.extend(raise.map(|r| r.map(Report::Osds)));
+                    let summary = wording::osds_summary(&memory.osds, total, hold.passes);
+                    Finding::new(memory.osds.incident.is_some(), summary, None)
+                }
+                Err(cause) => unknown(memory.osds.incident.is_some(), cause),
+            };
+            findings.push((CheckName::Osds, finding));
+        }
+        _ => memory.osds = Watch::default(),
+    }
+
+    let sight = judge(
+        memory.blind,
+        Topic::Blind.as_str(),
+        sight(&findings),
+        |d| age(d.since, now) >= rules.notify.blind_after,
+        remind_every,
+        now,
+    );
+    memory.blind = sight.0;
+    raised.extend(sight.1.map(|r| r.map(Report::Blind)));
+
+    memory.outcomes = findings
+        .into_iter()
+        .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
+        .collect();
+    let open = open_incidents(&memory);
+    let alerts = raised
+        .into_iter()
+        .filter(|raise| rules.notify.recovery || raise.kind != Kind::Cleared)
+        .map(|raise| Alert {
+            cluster: rules.cluster.to_owned(),
+            kind: raise.kind,
+            incident: raise.incident,
+            sequence: raise.sequence,
+            began: raise.began,
+            raised: now,
+            elsewhere: open
+                .iter()
+                .filter(|(topic, _)| *topic != raise.report.topic())
+                .map(|(_, line)| line.clone())
+                .collect(),
+            report: raise.report,
+        })
+        .collect();
+    Verdict { memory, alerts }
+}
+
+impl<R> Raise<R> {
+    /// The same alert with its report dressed differently.
+    fn map<S>(self, dress: impl FnOnce(R) -> S) -> Raise<S> {
+        Raise {
+            kind: self.kind,
+            incident: self.incident,
+            began: self.began,
+            sequence: self.sequence,
+            report: dress(self.report),
+        }
+    }
+}
+
+/// One line about each incident that is open.
+fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
+    let mut open = Vec::new();
+    if let (Some(_), Some(last)) = (&memory.capacity.incident, &memory.capacity.last) {
+        open.push((Topic::Capacity, wording::capacity_summary(last)));
+    }
+    if memory.nodes.incident.is_some() {
+        let down: Vec<String> = memory.nodes.down.keys().map(|n| wording::name(n)).collect();
+        open.push((
+            Topic::Nodes,
+            format!(
+                "{} down: {}",
+                wording::count(down.len(), "node"),
+                wording::list_some(&down, 10)
+            ),
+        ));
+    }
+    if memory.osds.incident.is_some() {
+        let down: Vec<String> = memory.osds.down.keys().map(OsdId::to_string).collect();
+        let hosts = wording::hosts(memory.osds.down.values().map(|d| &d.what));
+        open.push((
+            Topic::Osds,
+            format!(
+                "{} down on {}: {}",
+                wording::count(down.len(), "OSD"),
+                wording::list_some(&hosts, 5),
+                wording::list_some(&down, 10)
+            ),
+        ));
+    }
+    if memory.blind.incident.is_some() {
+        let blind: Vec<String> = memory.blind.down.keys().map(ToString::to_string).collect();
+        open.push((
+            Topic::Blind,
+            format!("petanotify cannot see {}", blind.join(", ")),
+        ));
+    }
+    open
+}
+
+fn unknown(incident_open: bool, cause: String) -> Finding {
+    let summary = if incident_open {
+        "could not be carried out; the incident stays open"
+    } else {
+        "could not be carried out"
+    };
+    Finding {
+        state: State::Unknown,
+        summary: summary.to_owned(),
+        error: Some(cause),
+    }
+}
+
+/// Which checks could and could not be carried out, in the shape that incidents are judged in.
+fn sight(findings: &[(CheckName, Finding)]) -> Seen<CheckName, String> {
+    let mut seen = Seen {
+        down: BTreeMap::new(),
+        unseen: BTreeSet::new(),
+        up: BTreeSet::new(),
+    };
+    for (name, finding) in findings {
+        match (finding.state, &finding.error) {
+            (State::Unknown, error) => {
+                seen.down.insert(*name, error.clone().unwrap_or_default());
+            }
+            (State::Ok | State::Alert, _) => {
+                seen.up.insert(*name);
+            }
+        }
+    }
+    seen
+}
+
+fn outcome(finding: Finding, before: Option<&Outcome>, now: Timestamp) -> Outcome {
+    let since = match before {
+        Some(before) if before.state == finding.state => before.since,
+        _ => now,
+    };
+    Outcome {
+        state: finding.state,
+        since,
+        summary: finding.summary,
+        error: finding.error,
+    }
+}
+
+/// Takes up a new reading. Falling from critical to warn is no news: the storage is still too full, and the mail that
+/// says so has been sent.
+fn judge_capacity(
+    memory: CapacityMemory,
+    report: Reading,
+    remind_every: Option<Duration>,
+    now: Timestamp,
+) -> (CapacityMemory, Option<Raise<Reading>>) {
+    let level = report.level;
+    let (kind, mut incident) = match memory.incident {
+        None if level == Level::Ok => {
+            let next = CapacityMemory {
+                level,
+                incident: None,
+                last: Some(report),
+            };
+            return (next, None);
+        }
+        None => (Kind::Raised, Incident::begin(Topic::Capacity.as_str(), now)),
+        Some(incident) if level == Level::Ok => (Kind::Cleared, incident),
+        Some(incident) if level > memory.level => (Kind::Updated, incident),
+        Some(incident) if incident.reminder_due(remind_every, now) => (Kind::Reminder, incident),
+        Some(incident) => {
+            let next = CapacityMemory {
+                level,
+                incident: Some(incident),
+                last: Some(report),
+            };
+            return (next, None);
+        }
+    };
+    let sequence = match kind {
+        Kind::Raised => 0,
+        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(now),
+    };
+    let raise = Raise {
+        kind,
+        incident: incident.id.clone(),
+        began: incident.raised,
+        sequence,
+        report,
+    };
+    let next = CapacityMemory {
+        level,
+        last: Some(report),
+        incident: (kind != Kind::Cleared).then_some(incident),
+    };
+    (next, Some(raise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Presence;
+    use crate::check::capacity::Limits;
+    use crate::settings::Hold;
+
+    const NOTIFY: Notify = Notify {
+        recovery: true,
+        remind_every: None,
+        blind_after: Duration::from_secs(300),
+    };
+
+    fn checks() -> Checks {
+        Checks {
+            capacity: Some(Limits {
+                warn_percent: 60.0,
+                critical_percent: 85.0,
+                clear_margin_percent: 2.0,
+            }),
+            nodes: Some(Hold { passes: 1 }),
+            osds: Some(Hold { passes: 1 }),
+        }
+    }
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
+    }
+
+    /// What a pass sees: percent used, nodes down, OSDs down; `None` could not be seen.
+    type Sight<'a> = (Option<u64>, Option<&'a [&'a str]>, Option<&'a [i64]>);
+
+    fn observed((used, nodes, osds): Sight<'_>) -> Observed {
+        let lost = || "timed out".to_owned();
+        let usage = |used_bytes| Usage {
+            used_bytes,
+            total_bytes: 100,
+            mgr_available: true,
+        };
+        let membership = |down: &[&str]| Membership {
+            nodes: ["node1", "node2", "node3"]
+                .into_iter()
+                .map(|name| {
+                    let presence = if down.contains(&name) {
+                        Presence::Down(Absence::Failed)
+                    } else {
+                        Presence::Alive
+                    };
+                    (name.to_owned(), presence)
+                })
+                .collect(),
+            unreadable: BTreeMap::new(),
+        };
+        let tree = |down: &[i64]| OsdTree {
+            up: (0..4).filter(|id| !down.contains(id)).map(OsdId).collect(),
+            down: down
+                .iter()
+                .map(|&id| {
+                    let osd = DownOsd {
+                        host: Some(format!("node{}", id % 3 + 1)),
+                        status: "down".to_owned(),
+                        out: false,
+                        stray: false,
+                    };
+                    (OsdId(id), osd)
+                })
+                .collect(),
+        };
+        Observed {
+            capacity: Some(used.map(usage).ok_or_else(lost)),
+            nodes: Some(nodes.map(membership).ok_or_else(lost)),
+            osds: Some(osds.map(tree).ok_or_else(lost)),
+        }
+    }
+
+    /// One pass a minute; each alert as `topic kind`, and the state of all checks.
+    fn story(passes: &[Sight<'_>], checks: &Checks, notify: &Notify) -> (Vec<String>, Memory) {
+        let mut memory = Memory::default();
+        let mut told = Vec::new();
+        for (at, sight) in passes.iter().enumerate() {
+            let rules = Rules {
+                checks,
+                notify,
+                nodes_prefix: "PetaSAN/Nodes/",
+                cluster: "prod",
+            };
+            let now = minute(i64::try_from(at).unwrap());
+            let verdict = judge_pass(memory, observed(*sight), rules, now);
+            memory = verdict.memory;
+            let alerts = verdict.alerts.iter();
+            let alerts = alerts.map(|a| format!("{} {}", a.report.topic(), a.kind.as_str()));
+            told.push(alerts.collect::<Vec<_>>().join(", "));
+        }
+        (told, memory)
+    }
+
+    const WELL: Sight<'static> = (Some(50), Some(&[]), Some(&[]));
+
+    #[test]
+    fn each_check_speaks_for_itself() {
+        let cases: &[(&str, &[Sight<'_>], &[&str])] = &[
+            ("all is well", &[WELL, WELL], &["", ""]),
+            (
+                "all at once, and all over at once",
+                &[(Some(61), Some(&["node2"]), Some(&[1])), WELL],
+                &[
+                    "capacity raised, nodes raised, osds raised",
+                    "capacity cleared, nodes cleared, osds cleared",
+                ],
+            ),
+            (
+                "capacity hovers, climbs, eases, falls",
+                &[
+                    (Some(61), Some(&[]), Some(&[])),
+                    (Some(59), Some(&[]), Some(&[])),
+                    (Some(61), Some(&[]), Some(&[])),
+                    (Some(86), Some(&[]), Some(&[])),
+                    (Some(84), Some(&[]), Some(&[])),
+                    (Some(70), Some(&[]), Some(&[])),
+                    (Some(86), Some(&[]), Some(&[])),
+                    (Some(58), Some(&[]), Some(&[])),
+                ],
+                &[
+                    "capacity raised",
+                    "",
+                    "",
+                    "capacity updated",
+                    "",
+                    "",
+                    "capacity updated",
+                    "capacity cleared",
+                ],
+            ),
+        ];
+        for (name, passes, expected) in cases {
+            let (told, _) = story(passes, &checks(), &NOTIFY);
+            assert_eq!(&told, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_seen_neither_raises_nor_clears() {
+        let down: Sight<'_> = (Some(61), Some(&["node2"]), Some(&[1]));
+        let blind: Sight<'_> = (None, None, None);
+        let (told, memory) = story(&[down, blind, blind, down, WELL], &checks(), &NOTIFY);
+        let raised = "capacity raised, nodes raised, osds raised";
+        let cleared = "capacity cleared, nodes cleared, osds cleared";
+        assert_eq!(told, [raised, "", "", "", cleared]);
+        let states: Vec<State> = memory.outcomes.values().map(|o| o.state).collect();
+        assert_eq!(states, [State::Ok; 3]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_untouched_while_blind() {
+        let down: Sight<'_> = (Some(61), Some(&["node2"]), Some(&[1]));
+        let (_, before) = story(&[down], &checks(), &NOTIFY);
+        let (_, after) = story(&[down, (None, None, None)], &checks(), &NOTIFY);
+        assert_eq!(after.capacity, before.capacity);
+        assert_eq!(after.nodes, before.nodes);
+        assert_eq!(after.osds, before.osds);
+        assert_eq!(after.outcomes[&CheckName::Osds].state, State::Unknown);
+        let error = after.outcomes[&CheckName::Osds].error.as_deref();
+        assert_eq!(error, Some("timed out"));
+    }
+
+    #[test]
+    fn being_blind_for_long_is_an_alert_of_its_own() {
+        let no_ceph: Sight<'_> = (None, Some(&[]), None);
+        let nothing: Sight<'_> = (None, None, None);
+        let passes = [
+            no_ceph, no_ceph, no_ceph, no_ceph, nothing, no_ceph, no_ceph, WELL, WELL,
+        ];
+        let (told, _) = story(&passes, &checks(), &NOTIFY);
+        let expected = ["", "", "", "", "", "blind raised", "", "blind cleared", ""];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_recovery_is_not_mailed_when_it_is_not_wanted() {
+        let notify = Notify {
+            recovery: false,
+            ..NOTIFY
+        };
+        let down: Sight<'_> = (Some(50), Some(&["node2"]), Some(&[]));
+        let (told, _) = story(&[down, WELL, down], &checks(), &notify);
+        assert_eq!(told, ["nodes raised", "", "nodes raised"]);
+    }
+
+    #[test]
+    fn a_check_that_is_off_is_neither_judged_nor_remembered() {
+        let off = Checks {
+            osds: None,
+            ..checks()
+        };
+        let down: Sight<'_> = (Some(50), Some(&[]), Some(&[1]));
+        let (told, memory) = story(&[down], &off, &NOTIFY);
+        assert_eq!(told, [""]);
+        assert!(!memory.outcomes.contains_key(&CheckName::Osds));
+    }
+
+    #[test]
+    fn an_alert_names_what_else_is_wrong() {
+        let (mut memory, mut alerts) = (Memory::default(), Vec::new());
+        let checks = checks();
+        let rules = Rules {
+            checks: &checks,
+            notify: &NOTIFY,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        for (at, sight) in [
+            (0, (Some(50), Some(&["node2"][..]), Some(&[][..]))),
+            (1, (Some(50), Some(&["node2"][..]), Some(&[1][..]))),
+        ] {
+            let verdict = judge_pass(memory, observed(sight), rules, minute(at));
+            (memory, alerts) = (verdict.memory, verdict.alerts);
+        }
+        assert_eq!(alerts[0].elsewhere, ["1 node down: node2"]);
+    }
+
+    #[test]
+    fn since_lasts_as_long_as_the_state() {
+        let down: Sight<'_> = (Some(50), Some(&["node2"]), Some(&[]));
+        let (_, memory) = story(&[WELL, down, down, down], &checks(), &NOTIFY);
+        assert_eq!(memory.outcomes[&CheckName::Nodes].since, minute(1));
+        assert_eq!(memory.outcomes[&CheckName::Osds].since, minute(0));
+    }
+}
