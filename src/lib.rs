@@ -8,3 +8,6 @@ pub mod replace;
 pub mod settings;
 pub mod text;
 pub mod wording;
+pub mod queue;
+pub mod state;
+pub mod store;
