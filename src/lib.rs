@@ -11,3 +11,4 @@ pub mod wording;
 pub mod queue;
 pub mod state;
 pub mod store;
+pub mod message;
