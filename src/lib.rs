@@ -1,6 +1,7 @@
 //! petanotify tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong.
 
 pub mod alert;
+pub mod ceph;
 pub mod check;
 pub mod facts;
 pub mod incident;
@@ -12,3 +13,4 @@ pub mod queue;
 pub mod state;
 pub mod store;
 pub mod message;
+pub mod output;

@@ -1,0 +1,616 @@
+//! The edge to Ceph: asks the `ceph` CLI one question within a deadline, and reads its answer.
+
+mod deadline;
+mod document;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use rustix::io::Errno;
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::facts::{DownOsd, OsdId, OsdTree, Usage};
+use crate::output::Log;
+use crate::settings;
+use crate::text::one_line;
+use deadline::{End, Limits, Run, Stream};
+
+/// A tree of 10,000 OSDs takes some 2.5 MB; beyond this it is no answer to our question.
+const STDOUT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Enough for a Python traceback, whose last line tells the cause.
+const STDERR_TAIL_BYTES: usize = 64 * 1024;
+
+/// A CLI with full debug output stays far below; beyond it reading would only burn processor time until the deadline.
+const STDERR_BYTES: usize = 16 * 1024 * 1024;
+
+/// The CLI gives up so much before our own deadline, so that its own words are heard. It takes 0.2 to 0.4 s to start.
+const HEAD_START: Duration = Duration::from_secs(2);
+
+/// Asks how full the storage is: `ceph status`.
+///
+/// # Errors
+/// The CLI can't be run, fails, takes longer than `settings.timeout`, or says what can't be understood.
+pub fn usage(settings: &settings::Ceph, log: &Log) -> anyhow::Result<Usage> {
+    ask(settings, &["status"], parse_status, log)
+}
+
+/// Asks which OSDs are up and where they are: `ceph osd tree`.
+///
+/// # Errors
+/// The CLI can't be run, fails, takes longer than `settings.timeout`, or says what can't be understood.
+pub fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {
+    ask(settings, &["osd", "tree"], parse_osd_tree, log)
+}
+
+fn ask<T>(
+    settings: &settings::Ceph,
+    question: &[&str],
+    parse: fn(&[u8]) -> anyhow::Result<T>,
+    log: &Log,
+) -> anyhow::Result<T> {
+    let name = format!("ceph {}", question.join(" "));
+    let started = Instant::now();
+    let facts = run(settings, question, parse, &name, log).with_context(|| name.clone());
+    log.info(format_args!("{name}: {} ms", started.elapsed().as_millis()));
+    facts
+}
+
+fn run<T>(
+    settings: &settings::Ceph,
+    question: &[&str],
+    parse: fn(&[u8]) -> anyhow::Result<T>,
+    name: &str,
+    log: &Log,
+) -> anyhow::Result<T> {
+    let program = settings.command.first().context("ceph.command is empty")?;
+    let mut command = Command::new(program);
+    command
+        .args(&settings.command[1..])
+        .args(arguments(settings, question));
+    log.debug(format_args!("{name}: {command:?}"));
+    let limits = Limits {
+        time: settings.timeout,
+        stdout_bytes: STDOUT_BYTES,
+        stderr_tail_bytes: STDERR_TAIL_BYTES,
+        stderr_bytes: STDERR_BYTES,
+    };
+    let Run {
+        end,
+        stdout,
+        stderr,
+    } = deadline::run(&mut command, limits, |stdout| parse(stdout).is_ok())
+        .map_err(|error| cannot_run(program, error))?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    match end {
+        End::Exit(status) if status.success() => {
+            if let Some(line) = last_line(&stderr) {
+                log.debug(format_args!("{name}: {line}"));
+            }
+            parse(&stdout).map_err(|error| match last_line(&stderr) {
+                Some(line) => {
+                    anyhow!("{error:#}; its last words: {}", document::quote(&line))
+                }
+                None => error,
+            })
+        }
+        End::Exit(status) => Err(failed(settings, status, &stdout, &stderr)),
+        End::Deadline => {
+            let words = last_line(&stderr).map_or(String::new(), |line| {
+                format!(", its last words: {}", document::quote(&line))
+            });
+            Err(anyhow!(
+                "no answer within {} s, so it was ended{words}; do the monitors answer `{name}` by hand? (ceph.timeout)",
+                settings.timeout.as_secs_f64()
+            ))
+        }
+        End::TooLong(stream) => {
+            let (stream, limit) = match stream {
+                Stream::Stdout => ("answer", STDOUT_BYTES),
+                Stream::Stderr => ("standard error", STDERR_BYTES),
+            };
+            Err(anyhow!(
+                "its {stream} is too long: more than {} MiB, so it was ended; what does `{name}` print by hand?",
+                limit / (1024 * 1024)
+            ))
+        }
+    }
+}
+
+/// What follows the program's name.
+fn arguments(settings: &settings::Ceph, question: &[&str]) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let mut option = |name: &str, value: &dyn AsRef<OsStr>| {
+        arguments.push(name.into());
+        arguments.push(value.as_ref().to_owned());
+    };
+    if let Some(conf) = &settings.conf {
+        option("--conf", conf);
+    }
+    if let Some(name) = &settings.name {
+        option("--name", name);
+    }
+    if let Some(keyring) = &settings.keyring {
+        option("--keyring", keyring);
+    }
+    // Without it the CLI waits 300 s for a monitor; 0 would mean just that.
+    let connect_timeout = settings.timeout.saturating_sub(HEAD_START).as_secs().max(1);
+    option("--connect-timeout", &connect_timeout.to_string());
+    arguments.extend(question.iter().map(Into::into));
+    arguments.push("--format".into());
+    arguments.push("json".into());
+    arguments
+}
+
+fn cannot_run(program: &str, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound if Path::new(program).is_file() => {
+            "the interpreter that its first line names is not installed"
+        }
+        io::ErrorKind::NotFound => "is the package ceph-common installed? else set ceph.command",
+        io::ErrorKind::PermissionDenied => "may this user execute it? else set ceph.command",
+        _ if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => {
+            "whoever started petanotify must not have it ignore SIGCHLD"
+        }
+        _ => return anyhow!(error).context(format!("cannot run {program}")),
+    };
+    anyhow!("cannot run {program}: {error}; {advice}")
+}
+
+fn failed(
+    settings: &settings::Ceph,
+    status: ExitStatus,
+    stdout: &[u8],
+    stderr: &str,
+) -> anyhow::Error {
+    let mut message = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("ended by signal {}", signal_name(signal)),
+        (None, None) => status.to_string(),
+    };
+    if let Some(line) = last_line(stderr) {
+        message = format!("{message}: {line}");
+    }
+    // Where a monitor's name can't be resolved the CLI says so here.
+    if let Some(line) = last_line(&String::from_utf8_lossy(stdout))
+        && !line.starts_with(['{', '}', '['])
+    {
+        message = format!("{message}; it printed {}", document::quote(&line));
+    }
+    if let Some(advice) = advice(settings, status.code(), stderr) {
+        message = format!("{message}; {advice}");
+    }
+    anyhow!(message)
+}
+
+/// What to do about a failure, as far as the CLI's words tell causes apart. They are those of Ceph 16.2; later ones are the same.
+fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<String> {
+    let name = settings.name.as_deref().unwrap_or("client.admin");
+    let conf = match &settings.conf {
+        Some(conf) => conf.display().to_string(),
+        None => "/etc/ceph/ceph.conf".to_owned(),
+    };
+    let says = |words: &str| stderr.contains(words);
+    if says("calling conf_read_file") {
+        return Some(if says("InvalidArgument") {
+            format!("{conf} can't be understood")
+        } else {
+            format!("is {conf} there, and may this user read it? else set ceph.conf")
+        });
+    }
+    if says("rados_initialize failed with error code: -22") {
+        return Some("ceph.name must be a whole name such as client.petanotify".to_owned());
+    }
+    if says("timed out") {
+        return Some(format!(
+            "no monitor answers: are the monitors in {conf} running, and reachable from here?"
+        ));
+    }
+    if code == Some(13) || says("[errno 13]") {
+        let keyring = match &settings.keyring {
+            Some(keyring) => format!(" ({})", keyring.display()),
+            None => String::new(),
+        };
+        return Some(format!(
+            "may this user read the keyring of {name}{keyring}, and does it hold the key that Ceph knows? \
+             `ceph auth get-or-create {} mon 'allow r'` makes one that is enough",
+            settings.name.as_deref().unwrap_or("client.petanotify")
+        ));
+    }
+    if says("[errno 5]") {
+        return Some(format!("the key in the keyring of {name} is broken"));
+    }
+    if says("[errno 2]") || says("[errno 22]") {
+        return Some(format!(
+            "no monitor is known: does {conf} name them in mon_host, and can their names be resolved?"
+        ));
+    }
+    None
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return signal.to_string(),
+    };
+    format!("{signal} ({name})")
+}
+
+/// The last line that is not blank.
+fn last_line(text: &str) -> Option<String> {
+    text.lines()
+        .rev()
+        .map(one_line)
+        .find(|line| !line.is_empty())
+}
+
+/// Reads the answer of `ceph status --format json`: `pgmap.bytes_used`, `pgmap.bytes_total` and `mgrmap.available`.
+///
+/// # Errors
+/// It is no whole JSON document, or one of these is missing or no number. `bytes_total` alone may be missing, which means 0.
+pub fn parse_status(printed: &[u8]) -> anyhow::Result<Usage> {
+    document::find(printed, |text| document::attempt(text, status_facts))
+}
+
+fn status_facts(status: Status) -> anyhow::Result<Usage> {
+    let pgmap = status.pgmap.context("the answer has no pgmap")?;
+    let mgr_available = status
+        .mgrmap
+        .and_then(|mgrmap| mgrmap.available)
+        .context("the answer has no mgrmap.available")?;
+    let total_bytes = pgmap.bytes_total.map_or(0, |Bytes(total)| total);
+    let used_bytes = match pgmap.bytes_used {
+        Some(Bytes(used)) => used,
+        None if total_bytes == 0 => 0,
+        None => bail!("the answer has no pgmap.bytes_used"),
+    };
+    Ok(Usage {
+        used_bytes,
+        total_bytes,
+        mgr_available,
+    })
+}
+
+/// Reads the answer of `ceph osd tree --format json`: `nodes` and `stray`.
+///
+/// # Errors
+/// It is no whole JSON document, or has no `nodes`, or an OSD has no `id` or no `status`.
+pub fn parse_osd_tree(printed: &[u8]) -> anyhow::Result<OsdTree> {
+    document::find(printed, |text| document::attempt(text, tree_facts))
+}
+
+fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
+    let nodes = tree.nodes.context("the answer has no nodes")?;
+    let stray = tree.stray.unwrap_or_default();
+    let mut up = Vec::with_capacity(nodes.len());
+    let mut down = BTreeMap::new();
+    let entries = nodes
+        .iter()
+        .map(|entry| (entry, false))
+        .chain(stray.iter().map(|entry| (entry, true)));
+    for (entry, stray) in entries {
+        if entry.kind != Some(Kind::Osd) || entry.exists == Some(0.0) {
+            continue;
+        }
+        let Whole(id) = entry.id.context("an OSD in the answer has no id")?;
+        let osd = OsdId(id);
+        let status = entry
+            .status
+            .as_ref()
+            .with_context(|| format!("{osd} has no status in the answer"))?;
+        if status.is("up") {
+            up.push(osd);
+        } else {
+            // The first entry counts: one below a bucket comes before a stray one.
+            down.entry(osd).or_insert_with(|| DownOsd {
+                host: None,
+                status: status.to_string(),
+                out: entry.reweight == Some(0.0),
+                stray,
+            });
+        }
+    }
+    if !down.is_empty() {
+        let parents = Parents::of(&nodes, &down);
+        for (osd, facts) in &mut down {
+            facts.host = parents.host(*osd);
+        }
+    }
+    Ok(OsdTree {
+        up: BTreeSet::from_iter(up),
+        down,
+    })
+}
+
+/// Which buckets hold what, to walk up from an OSD that is down.
+struct Parents<'a> {
+    of: HashMap<i64, Vec<&'a Entry<'a>>>,
+}
+
+impl<'a> Parents<'a> {
+    fn of(nodes: &'a [Entry<'a>], down: &BTreeMap<OsdId, DownOsd>) -> Self {
+        let mut of: HashMap<i64, Vec<&Entry<'_>>> = HashMap::new();
+        for bucket in nodes {
+            for &Whole(child) in bucket.children.iter().flatten() {
+                // Ids below 0 are buckets.
+                if child < 0 || down.contains_key(&OsdId(child)) {
+                    of.entry(child).or_default().push(bucket);
+                }
+            }
+        }
+        Parents { of }
+    }
+
+    /// The nearest bucket of type host above `osd`. There may be buckets of other types between them, and several roots above.
+    fn host(&self, OsdId(osd): OsdId) -> Option<String> {
+        let mut seen = HashSet::new();
+        let mut below = VecDeque::from([osd]);
+        while let Some(child) = below.pop_front() {
+            for bucket in self.of.get(&child).into_iter().flatten() {
+                if bucket.kind == Some(Kind::Host) {
+                    return bucket.name.as_ref().map(Text::to_string);
+                }
+                if let Some(Whole(id)) = bucket.id
+                    // A damaged map must not send us in circles.
+                    && seen.insert(id)
+                {
+                    below.push_back(id);
+                }
+            }
+        }
+        None
+    }
+}
+
+#[derive(Deserialize)]
+struct Status {
+    pgmap: Option<Pgmap>,
+    mgrmap: Option<Mgrmap>,
+}
+
+#[derive(Deserialize)]
+struct Pgmap {
+    bytes_used: Option<Bytes>,
+    bytes_total: Option<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct Mgrmap {
+    available: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Tree<'a> {
+    #[serde(borrow)]
+    nodes: Option<Vec<Entry<'a>>>,
+    #[serde(borrow)]
+    stray: Option<Vec<Entry<'a>>>,
+}
+
+/// A bucket or an OSD.
+#[derive(Default)]
+struct Entry<'a> {
+    id: Option<Whole>,
+    name: Option<Text<'a>>,
+    kind: Option<Kind>,
+    children: Option<Vec<Whole>>,
+    exists: Option<f64>,
+    status: Option<Text<'a>>,
+    reweight: Option<f64>,
+}
+
+/// The `type` of a bucket or an OSD.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Osd,
+    Host,
+    Other,
+}
+
+/// The fields of a bucket or an OSD.
+enum Field {
+    Id,
+    Name,
+    Type,
+    Children,
+    Exists,
+    Status,
+    Reweight,
+    Other,
+}
+
+/// A string that is copied only where it holds escapes.
+struct Text<'a>(Cow<'a, [u8]>);
+
+impl Text<'_> {
+    fn is(&self, word: &str) -> bool {
+        *self.0 == *word.as_bytes()
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+// Derived, reading the 12 fields of each of 10,000 OSDs would take twice as long: it looks for invalid UTF-8 in every name.
+impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntryVisitor;
+
+        impl<'de> Visitor<'de> for EntryVisitor {
+            type Value = Entry<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a bucket or an OSD")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry<'de>, A::Error> {
+                let mut entry = Entry::default();
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        Field::Id => entry.id = Some(map.next_value()?),
+                        Field::Name => entry.name = Some(map.next_value()?),
+                        Field::Type => entry.kind = Some(map.next_value()?),
+                        Field::Children => entry.children = Some(map.next_value()?),
+                        Field::Exists => entry.exists = Some(map.next_value()?),
+                        Field::Status => entry.status = Some(map.next_value()?),
+                        Field::Reweight => entry.reweight = map.next_value()?,
+                        Field::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(entry)
+            }
+        }
+
+        deserializer.deserialize_map(EntryVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(WordVisitor(|word| match word {
+            b"id" => Field::Id,
+            b"name" => Field::Name,
+            b"type" => Field::Type,
+            b"children" => Field::Children,
+            b"exists" => Field::Exists,
+            b"status" => Field::Status,
+            b"reweight" => Field::Reweight,
+            _ => Field::Other,
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(WordVisitor(|word| match word {
+            b"osd" => Kind::Osd,
+            b"host" => Kind::Host,
+            _ => Kind::Other,
+        }))
+    }
+}
+
+struct WordVisitor<T>(fn(&[u8]) -> T);
+
+impl<T> Visitor<'_> for WordVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: de::Error>(self, word: &[u8]) -> Result<T, E> {
+        Ok((self.0)(word))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_bytes<E: de::Error>(self, text: &'de [u8]) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_bytes<E: de::Error>(self, text: &[u8]) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_vec())))
+            }
+        }
+
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+/// A number of bytes, which some releases print as a float.
+struct Bytes(u64);
+
+/// A whole number, which some releases print as a float.
+#[derive(Clone, Copy)]
+struct Whole(i64);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_u64(WholeVisitor(PhantomData))
+            .map(Bytes)
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_i64(WholeVisitor(PhantomData))
+            .map(Whole)
+    }
+}
+
+struct WholeVisitor<T>(PhantomData<T>);
+
+impl<T: TryFrom<i128>> WholeVisitor<T> {
+    fn fit<E: de::Error>(self, number: i128) -> Result<T, E> {
+        T::try_from(number)
+            .map_err(|_| E::custom(format_args!("{number} is out of the possible range")))
+    }
+}
+
+impl<T: TryFrom<i128>> Visitor<'_> for WholeVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.fit(number.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        self.fit(number.into())
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` stops at the ends of i128, which are out of range anyway"
+    )]
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.fit(number.round() as i128)
+    }
+}

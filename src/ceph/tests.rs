@@ -1,0 +1,465 @@
+//! The recorded answers of two releases, odd ones written by hand, and CLIs that fail.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::output::Priority;
+use std::path::PathBuf;
+
+fn log() -> Log {
+    Log::new(Priority::Error, false)
+}
+
+fn settings(command: &[&str]) -> settings::Ceph {
+    settings::Ceph {
+        command: command.iter().map(ToString::to_string).collect(),
+        conf: None,
+        name: None,
+        keyring: None,
+        timeout: Duration::from_secs(30),
+    }
+}
+
+/// A CLI that runs `script`.
+fn cli(script: &str) -> settings::Ceph {
+    settings(&["sh", "-c", script])
+}
+
+fn told(settings: &settings::Ceph) -> String {
+    format!("{:#}", usage(settings, &log()).unwrap_err())
+}
+
+fn down(host: Option<&str>, status: &str) -> DownOsd {
+    DownOsd {
+        host: host.map(str::to_owned),
+        status: status.to_owned(),
+        out: false,
+        stray: false,
+    }
+}
+
+fn osds(printed: &str) -> OsdTree {
+    parse_osd_tree(printed.as_bytes()).unwrap()
+}
+
+macro_rules! recorded {
+    ($release:literal, $name:literal) => {
+        include_bytes!(concat!(
+            "../../tests/fixtures/ceph/",
+            $release,
+            "/",
+            $name,
+            ".json"
+        ))
+    };
+}
+
+#[test]
+fn usage_is_read_from_every_recorded_status() {
+    macro_rules! cases {
+        ($($release:literal $name:literal $used:literal $total:literal $mgr:literal;)*) => {
+            [$(($release, $name, recorded!($release, $name).as_slice(), Usage {
+                used_bytes: $used,
+                total_bytes: $total,
+                mgr_available: $mgr,
+            })),*]
+        };
+    }
+    for (release, name, printed, usage) in cases![
+        "16.2.15" "status.destroyed" 133749 805306368 true;
+        "16.2.15" "status.down-and-out" 120985 805306368 true;
+        "16.2.15" "status.healthy" 144756 1073741824 true;
+        "16.2.15" "status.mgr-down" 12694 134217728 false;
+        "16.2.15" "status.one-osd-down" 147871 1073741824 true;
+        "16.2.15" "status.stray-down" 124079 805306368 true;
+        "16.2.15" "status.two-osds-down" 154080 1073741824 true;
+        "16.2.15" "status.used-30" 86229380 268435456 true;
+        "16.2.15" "status.used-50" 161795233 268435456 true;
+        "18.2.7" "status.destroyed" 116264 805306368 true;
+        "18.2.7" "status.down-and-out" 102447 805306368 true;
+        "18.2.7" "status.healthy" 125836 1073741824 true;
+        "18.2.7" "status.one-osd-down" 128526 1073741824 true;
+        "18.2.7" "status.stray-down" 107827 805306368 true;
+        "18.2.7" "status.two-osds-down" 131216 1073741824 true;
+        "18.2.7" "status.used-30" 92472004 268435456 true;
+        "18.2.7" "status.used-50" 142803652 268435456 true;
+    ] {
+        assert_eq!(parse_status(printed).unwrap(), usage, "{release} {name}");
+    }
+}
+
+#[test]
+fn osds_are_read_from_every_recorded_tree() {
+    let all_up = (vec![0, 1, 2, 3], vec![]);
+    let one_down = (vec![0, 2, 3], vec![(1, down(Some("node2"), "down"))]);
+    let two_down = (
+        vec![0, 3],
+        vec![
+            (1, down(Some("node2"), "down")),
+            (2, down(Some("node1"), "down")),
+        ],
+    );
+    let out = DownOsd {
+        out: true,
+        ..down(Some("node2"), "down")
+    };
+    let down_and_out = (vec![0, 3], vec![(1, out), (2, down(Some("node1"), "down"))]);
+    let stray = DownOsd {
+        out: true,
+        stray: true,
+        ..down(None, "down")
+    };
+    let stray_down = (
+        vec![0, 3],
+        vec![(1, stray.clone()), (2, down(Some("node1"), "down"))],
+    );
+    let destroyed = (
+        vec![0, 3],
+        vec![(1, stray), (2, down(Some("node1"), "destroyed"))],
+    );
+    macro_rules! both_releases {
+        ($($name:literal $osds:expr;)*) => {
+            [$(
+                ("16.2.15", $name, recorded!("16.2.15", $name).as_slice(), $osds.clone()),
+                ("18.2.7", $name, recorded!("18.2.7", $name).as_slice(), $osds.clone()),
+            )*]
+        };
+    }
+    for (release, name, printed, (up, down)) in both_releases![
+        "osd-tree.healthy" all_up;
+        "osd-tree.one-osd-down" one_down;
+        "osd-tree.two-osds-down" two_down;
+        "osd-tree.down-and-out" down_and_out;
+        "osd-tree.stray-down" stray_down;
+        "osd-tree.destroyed" destroyed;
+    ] {
+        let tree = OsdTree {
+            up: up.into_iter().map(OsdId).collect(),
+            down: down.into_iter().map(|(id, osd)| (OsdId(id), osd)).collect(),
+        };
+        assert_eq!(parse_osd_tree(printed).unwrap(), tree, "{release} {name}");
+    }
+}
+
+#[test]
+fn odd_but_clear_statuses_are_understood() {
+    let usage = |used_bytes, total_bytes| Usage {
+        used_bytes,
+        total_bytes,
+        mgr_available: true,
+    };
+    for (printed, expected) in [
+        // As in 14.2: osdmap is nested once more, mgrmap is the whole map.
+        (
+            r#"{"osdmap":{"osdmap":{"epoch":1,"full":false}},"pgmap":{"bytes_used":1,"bytes_avail":2,"bytes_total":3},
+               "mgrmap":{"epoch":2,"active_gid":4,"active_addrs":{"addrvec":[]},"available":true,"standbys":[]}}"#,
+            usage(1, 3),
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":1.6e3,"bytes_total":3000.0},"mgrmap":{"available":true}}"#,
+            usage(1600, 3000),
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":18446744073709551614,"bytes_total":18446744073709551615},"mgrmap":{"available":true}}"#,
+            usage(u64::MAX - 1, u64::MAX),
+        ),
+        (
+            r#"{"pgmap":{"inactive_pgs_ratio":-nan,"bytes_used":1,"bytes_total":3,"x":nan},"mgrmap":{"available":true}}"#,
+            usage(1, 3),
+        ),
+        (
+            r#"{"pgmap":{"num_pgs":0},"mgrmap":{"available":true}}"#,
+            usage(0, 0),
+        ),
+        (
+            "2026-11-23 WARNING: {all} of this {\"is\": no JSON}\n{\"health\":{}}\n\n\
+             {\"pgmap\":{\"bytes_used\":1,\"bytes_total\":3},\"mgrmap\":{\"available\":true}}\nbye {",
+            usage(1, 3),
+        ),
+    ] {
+        assert_eq!(
+            parse_status(printed.as_bytes()).unwrap(),
+            expected,
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn a_status_without_what_is_needed_is_an_error_that_names_it() {
+    for (printed, error) in [
+        ("{}", "the answer has no pgmap"),
+        (r#"{"pgmap":{}}"#, "the answer has no mgrmap.available"),
+        (
+            r#"{"pgmap":{},"mgrmap":{}}"#,
+            "the answer has no mgrmap.available",
+        ),
+        (
+            r#"{"pgmap":{"bytes_total":3},"mgrmap":{"available":true}}"#,
+            "the answer has no pgmap.bytes_used",
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":nan,"bytes_total":3},"mgrmap":{"available":true}}"#,
+            "cannot make sense of the answer: ",
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":-1}}"#,
+            "cannot make sense of the answer: -1 is out of the possible range",
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":"1"}}"#,
+            "cannot make sense of the answer: invalid type: string \"1\", expected a number",
+        ),
+        (
+            r#"{"pgmap":{"bytes_used":1"#,
+            "the answer breaks off after 24 bytes",
+        ),
+    ] {
+        let told = format!("{:#}", parse_status(printed.as_bytes()).unwrap_err());
+        assert!(told.starts_with(error), "{printed}: {told}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_recorded_answer_is_an_error() {
+    let status = recorded!("16.2.15", "status.healthy").trim_ascii_end();
+    let tree = recorded!("18.2.7", "osd-tree.stray-down").trim_ascii_end();
+    for length in 0..status.len() {
+        assert!(parse_status(&status[..length]).is_err(), "{length}");
+    }
+    for length in 0..tree.len() {
+        assert!(parse_osd_tree(&tree[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn the_host_is_the_nearest_one_above_whatever_lies_between() {
+    let tree = osds(
+        r#"{"nodes":[
+            {"id":-1,"name":"default","type":"root","children":[-5]},
+            {"id":-5,"name":"rack1","type":"rack","children":[-2]},
+            {"id":-2,"name":"node1","type":"host","children":[-3]},
+            {"id":-3,"name":"node1-nvme","type":"chassis","children":[0]},
+            {"id":0,"name":"osd.0","type":"osd","exists":1,"status":"down","reweight":1.0},
+            {"id":-9,"name":"loose","type":"root","children":[1]},
+            {"id":1,"name":"osd.1","type":"osd","status":"gone \"fishing\"","reweight":0.0},
+            {"id":2,"name":"osd.2","type":"osd","exists":0,"status":"down"},
+            {"id":3,"name":"osd.3","type":"osd","status":"up"}
+        ]}"#,
+    );
+    assert_eq!(tree.up, BTreeSet::from([OsdId(3)]));
+    let out = DownOsd {
+        out: true,
+        ..down(None, "gone \"fishing\"")
+    };
+    let expected = [(OsdId(0), down(Some("node1"), "down")), (OsdId(1), out)];
+    assert_eq!(tree.down, BTreeMap::from(expected));
+}
+
+#[test]
+fn an_osd_below_two_roots_counts_once_and_has_its_host() {
+    let tree = osds(
+        r#"{"nodes":[
+            {"id":-1,"name":"fast","type":"root","children":[0]},
+            {"id":0,"type":"osd","status":"down","reweight":1},
+            {"id":-2,"name":"default","type":"root","children":[-3]},
+            {"id":-3,"name":"node1","type":"host","children":[0]},
+            {"id":0,"type":"osd","status":"down","reweight":1}
+        ],"stray":[{"id":0,"type":"osd","status":"down","reweight":1}]}"#,
+    );
+    assert_eq!(
+        tree.down,
+        BTreeMap::from([(OsdId(0), down(Some("node1"), "down"))])
+    );
+}
+
+#[test]
+fn buckets_in_a_circle_are_no_trap() {
+    let tree = osds(
+        r#"{"nodes":[
+            {"id":-1,"name":"a","type":"rack","children":[-2,0]},
+            {"id":-2,"name":"b","type":"rack","children":[-1]},
+            {"id":0,"type":"osd","status":"down"}
+        ],"stray":null}"#,
+    );
+    assert_eq!(tree.down, BTreeMap::from([(OsdId(0), down(None, "down"))]));
+}
+
+#[test]
+fn a_tree_without_what_is_needed_is_an_error_that_names_it() {
+    for (printed, error) in [
+        ("{}", "the answer has no nodes"),
+        (r#"{"stray":[]}"#, "the answer has no nodes"),
+        (
+            r#"{"nodes":[{"type":"osd","id":4}]}"#,
+            "osd.4 has no status in the answer",
+        ),
+        (
+            r#"{"nodes":[{"type":"osd","status":"up"}]}"#,
+            "an OSD in the answer has no id",
+        ),
+    ] {
+        let told = parse_osd_tree(printed.as_bytes()).unwrap_err();
+        assert_eq!(told.to_string(), error, "{printed}");
+    }
+    assert_eq!(osds(r#"{"nodes":[]}"#), OsdTree::default());
+}
+
+#[test]
+fn the_cli_is_asked_in_its_own_order() {
+    let mut settings = settings(&["ceph"]);
+    let arguments =
+        |settings: &settings::Ceph| arguments(settings, &["osd", "tree"]).join(OsStr::new(" "));
+    assert_eq!(
+        arguments(&settings),
+        "--connect-timeout 28 osd tree --format json"
+    );
+    settings.conf = Some(PathBuf::from("/c"));
+    settings.name = Some("client.petanotify".to_owned());
+    settings.keyring = Some(PathBuf::from("/k"));
+    for (timeout_ms, connect_timeout) in [(100, 1), (3000, 1), (4999, 2), (20_000, 18)] {
+        settings.timeout = Duration::from_millis(timeout_ms);
+        assert_eq!(
+            arguments(&settings).to_str().unwrap(),
+            format!(
+                "--conf /c --name client.petanotify --keyring /k --connect-timeout {connect_timeout} osd tree --format json"
+            )
+        );
+    }
+}
+
+#[test]
+fn the_answer_of_the_cli_is_read() {
+    let settings = cli(
+        r#"echo; echo '{"pgmap":{"bytes_used":1,"bytes_total":2},"mgrmap":{"available":true}}'"#,
+    );
+    assert_eq!(usage(&settings, &log()).unwrap().total_bytes, 2);
+    let settings = cli(r#"echo '{"nodes":[]}'; setsid sleep 2 &"#);
+    assert_eq!(osd_tree(&settings, &log()).unwrap(), OsdTree::default());
+}
+
+#[test]
+fn a_failure_is_told_in_the_words_of_the_cli_and_what_to_do() {
+    let with_name = |script: &str| settings::Ceph {
+        name: Some("client.petanotify".to_owned()),
+        keyring: Some(PathBuf::from("/etc/k")),
+        ..cli(script)
+    };
+    for (settings, error) in [
+        (
+            settings(&["/nonexistent/ceph"]),
+            "ceph status: cannot run /nonexistent/ceph: No such file or directory (os error 2); \
+             is the package ceph-common installed? else set ceph.command",
+        ),
+        (
+            settings(&["/dev/null"]),
+            "ceph status: cannot run /dev/null: Permission denied (os error 13); \
+             may this user execute it? else set ceph.command",
+        ),
+        (
+            with_name(
+                "echo x >&2; echo '[errno 13] RADOS permission denied (error connecting to the cluster)' >&2; echo >&2; exit 13",
+            ),
+            "ceph status: exit 13: [errno 13] RADOS permission denied (error connecting to the cluster); \
+             may this user read the keyring of client.petanotify (/etc/k), and does it hold the key that Ceph knows? \
+             `ceph auth get-or-create client.petanotify mon 'allow r'` makes one that is enough",
+        ),
+        (
+            cli("echo '[errno 13] RADOS permission denied' >&2; exit 13"),
+            "ceph status: exit 13: [errno 13] RADOS permission denied; \
+             may this user read the keyring of client.admin, and does it hold the key that Ceph knows? \
+             `ceph auth get-or-create client.petanotify mon 'allow r'` makes one that is enough",
+        ),
+        (
+            cli("echo 'timed out' >&2; exit 1"),
+            "ceph status: exit 1: timed out; \
+             no monitor answers: are the monitors in /etc/ceph/ceph.conf running, and reachable from here?",
+        ),
+        (
+            cli(
+                "echo \"Error initializing cluster client: ObjectNotFound('RADOS object not found (error calling conf_read_file)')\" >&2; exit 1",
+            ),
+            "ceph status: exit 1: Error initializing cluster client: ObjectNotFound('RADOS object not found (error calling conf_read_file)'); \
+             is /etc/ceph/ceph.conf there, and may this user read it? else set ceph.conf",
+        ),
+        (
+            cli(
+                "echo \"Error initializing cluster client: InvalidArgumentError('RADOS invalid argument (error calling conf_read_file)')\" >&2; exit 1",
+            ),
+            "ceph status: exit 1: Error initializing cluster client: InvalidArgumentError('RADOS invalid argument (error calling conf_read_file)'); \
+             /etc/ceph/ceph.conf can't be understood",
+        ),
+        (
+            cli(
+                "echo '[errno 2] RADOS object not found (error connecting to the cluster)' >&2; exit 1",
+            ),
+            "ceph status: exit 1: [errno 2] RADOS object not found (error connecting to the cluster); \
+             no monitor is known: does /etc/ceph/ceph.conf name them in mon_host, and can their names be resolved?",
+        ),
+        (
+            cli(
+                "echo 'server name not found: mon1 (Name or service not known)'; echo '[errno 22] RADOS invalid argument' >&2; exit 1",
+            ),
+            "ceph status: exit 1: [errno 22] RADOS invalid argument; \
+             it printed \"server name not found: mon1 (Name or service not known)\"; \
+             no monitor is known: does /etc/ceph/ceph.conf name them in mon_host, and can their names be resolved?",
+        ),
+        (cli("exit 7"), "ceph status: exit 7"),
+        (
+            cli("kill -SEGV $$"),
+            "ceph status: ended by signal 11 (SIGSEGV)",
+        ),
+        (cli("kill -40 $$"), "ceph status: ended by signal 40"),
+        (cli("true"), "ceph status: it printed nothing"),
+        (
+            cli("echo oops >&2"),
+            "ceph status: it printed nothing; its last words: \"oops\"",
+        ),
+        (
+            cli("echo '{\"pgmap\":{'"),
+            "ceph status: the answer breaks off after 10 bytes",
+        ),
+    ] {
+        assert_eq!(told(&settings), error);
+    }
+}
+
+#[test]
+fn the_deadline_is_told() {
+    let settings = settings::Ceph {
+        timeout: Duration::from_millis(300),
+        ..cli("echo connecting >&2; sleep 655.25")
+    };
+    assert_eq!(
+        told(&settings),
+        "ceph status: no answer within 0.3 s, so it was ended, its last words: \"connecting\"; \
+         do the monitors answer `ceph status` by hand? (ceph.timeout)"
+    );
+}
+
+#[test]
+fn an_endless_answer_is_told() {
+    assert_eq!(
+        told(&cli("yes '{'")),
+        "ceph status: its answer is too long: more than 16 MiB, so it was ended; what does `ceph status` print by hand?"
+    );
+}
+
+#[test]
+fn a_missing_interpreter_is_not_mistaken_for_a_missing_cli() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("ceph");
+    // Written by another process: a copy of a file open for writing, inherited by what other tests start just now, would make it
+    // busy.
+    let write = r#"printf '#!/nonexistent/python3\n' >"$1" && chmod 755 "$1""#;
+    let status = Command::new("sh")
+        .args(["-c", write, "sh"])
+        .arg(&script)
+        .status();
+    assert!(status.unwrap().success());
+    let error = told(&settings(&[script.to_str().unwrap()]));
+    assert!(
+        error.ends_with("(os error 2); the interpreter that its first line names is not installed"),
+        "{error}"
+    );
+}

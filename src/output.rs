@@ -1,0 +1,176 @@
+//! What goes to standard output and standard error: log lines, tables, JSON documents.
+//!
+//! `println!` panics on a closed pipe, so everything is written through [`write_stdout`] and [`Log`].
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+
+pub use crate::text::one_line;
+
+/// How serious a log line is, in the numbers of syslog (RFC 5424, section 6.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Something that was to be done was not.
+    Error = 3,
+    /// Done, but not as it should be.
+    Warning = 4,
+    /// Worth knowing on an ordinary day, e.g. that an alert was raised.
+    Notice = 5,
+    /// What was run and how long it took.
+    Info = 6,
+    /// Every detail.
+    Debug = 7,
+}
+
+/// Writes log lines to standard error, one per event.
+#[derive(Debug, Clone)]
+pub struct Log {
+    shown: Priority,
+    journal: bool,
+}
+
+impl Log {
+    /// A log that shows lines up to and including `shown`, with priorities as prefix if `journal` is set.
+    pub fn new(shown: Priority, journal: bool) -> Self {
+        Log { shown, journal }
+    }
+
+    /// Something that was to be done was not.
+    pub fn error(&self, message: impl fmt::Display) {
+        self.write(Priority::Error, &message);
+    }
+
+    /// Done, but not as it should be.
+    pub fn warning(&self, message: impl fmt::Display) {
+        self.write(Priority::Warning, &message);
+    }
+
+    /// Worth knowing on an ordinary day.
+    pub fn notice(&self, message: impl fmt::Display) {
+        self.write(Priority::Notice, &message);
+    }
+
+    /// What was run and how long it took.
+    pub fn info(&self, message: impl fmt::Display) {
+        self.write(Priority::Info, &message);
+    }
+
+    /// Every detail.
+    pub fn debug(&self, message: impl fmt::Display) {
+        self.write(Priority::Debug, &message);
+    }
+
+    fn write(&self, priority: Priority, message: &dyn fmt::Display) {
+        if priority > self.shown {
+            return;
+        }
+        let line = render_log_line(priority, self.journal, &message.to_string());
+        // Nobody is left to be told when standard error is gone.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+fn render_log_line(priority: Priority, journal: bool, message: &str) -> String {
+    let one_line = one_line(message);
+    if journal {
+        return format!("<{}>{one_line}\n", priority as u8);
+    }
+    match priority {
+        Priority::Error => format!("petanotify: error: {one_line}\n"),
+        Priority::Warning => format!("petanotify: warning: {one_line}\n"),
+        Priority::Notice | Priority::Info | Priority::Debug => format!("petanotify: {one_line}\n"),
+    }
+}
+
+/// Whether standard error goes to the journal: systemd names the device and inode of the stream in `JOURNAL_STREAM`
+/// (systemd.exec(5)), so that a redirected standard error is not mistaken for it.
+pub fn stderr_is_journal(journal_stream: Option<&str>) -> bool {
+    let Some((device, inode)) = journal_stream.and_then(|stream| stream.split_once(':')) else {
+        return false;
+    };
+    let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else {
+        return false;
+    };
+    device.parse() == Ok(stderr.dev()) && inode.parse() == Ok(stderr.ino())
+}
+
+/// Writes to standard output. A reader that has gone away is no error: it has seen what it wanted.
+///
+/// # Errors
+/// Any other failure, e.g. a full disk behind a redirection.
+pub fn write_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// How standard output looks: colours and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether escape sequences (ECMA-48) are used.
+    pub color: bool,
+    /// Columns of the terminal; 80 where there is none.
+    pub width: usize,
+}
+
+impl Style {
+    /// Strong.
+    pub fn bold(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// In the background.
+    pub fn dim(&self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// Something is wrong.
+    pub fn red(&self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// All is well.
+    pub fn green(&self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// Nobody knows.
+    pub fn yellow(&self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// The style of standard output. Colours are used if `color` says so; where it leaves that open, on a terminal unless
+/// `NO_COLOR` is set and not empty (no-color.org).
+pub fn style(color: Option<bool>, no_color: Option<&str>) -> Style {
+    let terminal = stdout_is_terminal();
+    let width = if terminal { terminal_width() } else { None };
+    Style {
+        color: color.unwrap_or(terminal && no_color.is_none_or(str::is_empty)),
+        width: width.unwrap_or(80),
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.into())
+}
