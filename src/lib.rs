@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod ceph;
+pub mod consul;
 pub mod check;
 pub mod facts;
 pub mod incident;

@@ -1,0 +1,455 @@
+//! The edge to Consul: which nodes the cluster has (its key-value store) and which of them are alive (the agent's gossip).
+
+mod http;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Absence, Membership, Presence};
+use crate::output::Log;
+use crate::settings;
+use http::{Answer, Http, Silence};
+
+/// Without a leader Consul keeps a read waiting for 7 s before it says so (`rpc_hold_timeout`). With a deadline shorter than this
+/// its silence must be taken for the same.
+const LEADER_HOLD: Duration = Duration::from_secs(8);
+
+/// A client agent that meets a dead server says so, and asks the next one only when it is asked again. Five servers are the most
+/// that Consul advises.
+const STALE_ATTEMPTS: u32 = 5;
+
+/// What a token needs to see members and what they are called.
+const NODE_POLICY: &str = r#"node_prefix "" { policy = "read" }"#;
+
+/// The Consul agent, to be asked within one pass.
+pub struct Agent {
+    http: Http,
+    timeout: Duration,
+    leaderless: AtomicBool,
+}
+
+/// What the agent's gossip knows of all nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Name of the datacenter (tag `dc`).
+    pub datacenter: Option<String>,
+    /// By exact name. Where several members bear one name, one that is alive counts, else the most telling state.
+    pub presence: BTreeMap<String, Presence>,
+    /// Whether access control lists are in force (tag `acls`), which may hide members.
+    pub acls: bool,
+}
+
+/// What lies below a prefix of the key-value store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// In Consul's order; none where the prefix does not exist.
+    pub entries: Vec<Key>,
+    /// Consul has no leader: the entries are what the answering server knew last.
+    pub leaderless: bool,
+}
+
+/// One entry of the key-value store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The whole key.
+    pub key: String,
+    /// Its value, or why it can't be read.
+    pub value: Result<Vec<u8>, String>,
+}
+
+impl Agent {
+    /// Prepares to ask; nothing is sent yet.
+    ///
+    /// # Errors
+    /// `consul.address` is none that can be asked, or a file of the TLS settings can't be read.
+    pub fn new(settings: &settings::Consul) -> anyhow::Result<Self> {
+        Ok(Agent {
+            http: Http::new(settings)?,
+            timeout: settings.timeout,
+            leaderless: AtomicBool::new(false),
+        })
+    }
+
+    /// Asks which nodes the gossip knows: `GET /v1/agent/members`.
+    ///
+    /// # Errors
+    /// No answer, one that can't be understood, or one from which access control lists have taken members away.
+    pub fn members(&self, log: &Log) -> anyhow::Result<Members> {
+        self.not_silent()?;
+        let answer = self.http.get("/v1/agent/members", log)?;
+        if answer.status != 200 {
+            return Err(answer.refused(NODE_POLICY));
+        }
+        if answer.filtered {
+            return Err(filtered(&answer, NODE_POLICY));
+        }
+        let members =
+            parse_members(&answer.body).map_err(|error| answer.error(format_args!("{error:#}")))?;
+        // The agent that answers is a member itself and alive.
+        if !members
+            .presence
+            .values()
+            .any(|&presence| presence == Presence::Alive)
+        {
+            return Err(answer.error(format_args!(
+                "no member is alive, not even this agent, so its access control hides them: \
+                 the token's policy must contain {NODE_POLICY}"
+            )));
+        }
+        Ok(members)
+    }
+
+    /// Reads all keys below `prefix`: `GET /v1/kv/PREFIX?recurse`. Where Consul has no leader the same is asked with `stale`.
+    ///
+    /// # Errors
+    /// No answer, one that can't be understood, or one from which access control lists have taken keys away.
+    pub fn keys(&self, prefix: &str, log: &Log) -> anyhow::Result<Keys> {
+        let path = format!("{}?recurse", path_of(prefix));
+        let policy = key_policy(prefix);
+        let entries = match self.read(&path, &policy, log)? {
+            Some(answer) => {
+                parse_keys(&answer.body).map_err(|error| answer.error(format_args!("{error:#}")))?
+            }
+            None => Vec::new(),
+        };
+        Ok(Keys {
+            entries,
+            leaderless: self.leaderless.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Reads one key; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// No answer, or one that can't be understood.
+    pub fn key(&self, key: &str, log: &Log) -> anyhow::Result<Option<Vec<u8>>> {
+        let policy = key_policy(key);
+        let Some(answer) = self.read(&path_of(key), &policy, log)? else {
+            return Ok(None);
+        };
+        let entries: Vec<Entry<'_>> =
+            parse(&answer.body).map_err(|error| answer.error(format_args!("{error:#}")))?;
+        let Some(entry) = entries.first() else {
+            return Ok(None);
+        };
+        match entry.decoded() {
+            Ok(value) => Ok(Some(value.unwrap_or_default())),
+            Err(reason) => Err(answer.error(reason)),
+        }
+    }
+
+    /// Sets aside, as unreadable, the nodes that are missing only because the token may not see them: old releases of Consul
+    /// leave members out without a word. Asks nothing where no node is missing or no access control lists are in force.
+    pub fn set_hidden_aside(
+        &self,
+        prefix: &str,
+        members: &Members,
+        membership: &mut Membership,
+        log: &Log,
+    ) {
+        let missing: Vec<&str> = membership
+            .nodes
+            .iter()
+            .filter(|&(_, &presence)| presence == Presence::Down(Absence::Missing))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if missing.is_empty() || !members.acls || self.http.is_silent() {
+            return;
+        }
+        match self.hidden(&missing, log) {
+            Ok(hidden) => {
+                for name in hidden {
+                    if membership.nodes.remove(&name).is_some() {
+                        membership.unreadable.insert(
+                            format!("{prefix}{name}"),
+                            format!(
+                                "the token may not see whether it is alive: its policy must contain {NODE_POLICY}"
+                            ),
+                        );
+                    }
+                }
+            }
+            // Such a question is answered since Consul 1.7. Without an answer the members count as they are.
+            Err(error) => log.debug(format_args!("{error:#}")),
+        }
+    }
+
+    /// Those of `names` that the token may not see.
+    fn hidden(&self, names: &[&str], log: &Log) -> anyhow::Result<Vec<String>> {
+        let questions: Vec<Question<'_>> = names
+            .iter()
+            .map(|name| Question {
+                resource: "node",
+                access: "read",
+                segment: name,
+            })
+            .collect();
+        let questions = serde_json::to_string(&questions)?;
+        let answer = self
+            .http
+            .post("/v1/internal/acl/authorize", &questions, log)?;
+        if answer.status != 200 {
+            return Err(answer.refused(NODE_POLICY));
+        }
+        let verdicts: Vec<Verdict> =
+            serde_json::from_slice(&answer.body).map_err(|error| answer.error(error))?;
+        Ok(verdicts
+            .into_iter()
+            .filter(|verdict| !verdict.allow)
+            .map(|verdict| verdict.segment)
+            .collect())
+    }
+
+    /// Reads a path of the key-value store; `None` where nothing is there.
+    fn read(&self, path: &str, policy: &str, log: &Log) -> anyhow::Result<Option<Answer>> {
+        self.not_silent()?;
+        if !self.leaderless.load(Ordering::Relaxed) {
+            match self.http.get(path, log) {
+                Ok(answer) if !lacks_leader(&answer) => return found(answer, policy),
+                Err(Silence::Timeout(_)) if self.timeout < LEADER_HOLD => {}
+                Err(silence) => return Err(silence.into()),
+                Ok(_) => {}
+            }
+        }
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let stale = format!("{path}{separator}stale");
+        let mut answer = self.http.get(&stale, log)?;
+        for _ in 1..STALE_ATTEMPTS {
+            if !lacks_leader(&answer) {
+                break;
+            }
+            answer = self.http.get(&stale, log)?;
+        }
+        let found = found(answer, policy)?;
+        self.leaderless.store(true, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    /// An agent that hangs would otherwise use up the time of each question of the pass.
+    fn not_silent(&self) -> anyhow::Result<()> {
+        if self.http.is_silent() && !self.leaderless.load(Ordering::Relaxed) {
+            return Err(anyhow!(
+                "Consul: not asked, as the agent did not answer an earlier question of this pass"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What an answer of the key-value store holds; `None` where nothing is there.
+fn found(answer: Answer, policy: &str) -> anyhow::Result<Option<Answer>> {
+    match answer.status {
+        200 if answer.filtered => Err(filtered(&answer, policy)),
+        200 => Ok(Some(answer)),
+        // Another server, which does not know the path at all, has something to say about it.
+        404 if answer.words().is_empty() => Ok(None),
+        _ => Err(answer.refused(policy)),
+    }
+}
+
+fn filtered(answer: &Answer, policy: &str) -> anyhow::Error {
+    answer.error(format_args!(
+        "Consul's access control has left out a part; the token's policy must contain {policy}"
+    ))
+}
+
+/// What a token needs to read `key`. One rule for the whole top folder covers all that is ever asked on a PetaSAN cluster.
+fn key_policy(key: &str) -> String {
+    let folder = key.split_inclusive('/').next().unwrap_or_default();
+    format!("key_prefix {folder:?} {{ policy = \"read\" }}")
+}
+
+/// Whether a read failed because the servers have no leader, or because the one they had can't be reached.
+fn lacks_leader(answer: &Answer) -> bool {
+    let words = answer.words().to_ascii_lowercase();
+    answer.status == 500 && (words.contains("leader") || words.contains("rpc error"))
+}
+
+/// The path of a key, its bytes escaped as RFC 3986, section 2.1 demands; a slash separates folders.
+fn path_of(key: &str) -> String {
+    let mut path = String::from("/v1/kv/");
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            // Writing into a String can't fail.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+fn parse<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> anyhow::Result<T> {
+    // Go writes an empty list as null.
+    serde_json::from_slice::<Option<T>>(body)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| {
+            anyhow!("cannot make sense of the answer: {error}; is this a Consul agent?")
+        })
+}
+
+fn parse_members(body: &[u8]) -> anyhow::Result<Members> {
+    let list: Vec<Member<'_>> = parse(body)?;
+    let mut members = Members::default();
+    for member in list {
+        let tags = member.tags.unwrap_or_default();
+        members.acls |= tags.acls.is_some_and(|acls| acls != "0");
+        if members.datacenter.is_none() {
+            members.datacenter = tags.dc.filter(|dc| !dc.is_empty()).map(Cow::into_owned);
+        }
+        // The numbers are those of hashicorp/serf, serf.MemberStatus.
+        let presence = match member.status {
+            1 => Presence::Alive,
+            2 => Presence::Down(Absence::Leaving),
+            3 => Presence::Down(Absence::Left),
+            4 => Presence::Down(Absence::Failed),
+            _ => Presence::Down(Absence::Missing),
+        };
+        members
+            .presence
+            .entry(member.name.into_owned())
+            .and_modify(|known| {
+                if rank(presence) < rank(*known) {
+                    *known = presence;
+                }
+            })
+            .or_insert(presence);
+    }
+    Ok(members)
+}
+
+/// Of several members with one name, the state of the lowest rank counts.
+fn rank(presence: Presence) -> u8 {
+    match presence {
+        Presence::Alive => 0,
+        Presence::Down(Absence::Failed) => 1,
+        Presence::Down(Absence::Leaving) => 2,
+        Presence::Down(Absence::Left) => 3,
+        Presence::Down(Absence::Missing) => 4,
+    }
+}
+
+fn parse_keys(body: &[u8]) -> anyhow::Result<Vec<Key>> {
+    let entries: Vec<Entry<'_>> = parse(body)?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| Key {
+            value: match entry.decoded() {
+                Ok(Some(value)) => Ok(value),
+                Ok(None) => Err("it has no value".to_owned()),
+                Err(reason) => Err(reason),
+            },
+            key: entry.key.into_owned(),
+        })
+        .collect())
+}
+
+/// Judges which of the nodes listed below `prefix` are alive. Names are compared exactly.
+///
+/// A node's name is the field `name` of its value. The prefix itself, folders and keys in folders below it are no nodes.
+pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
+    let mut membership = Membership::default();
+    for entry in &keys.entries {
+        let Some(rest) = entry.key.strip_prefix(prefix) else {
+            continue;
+        };
+        if rest.is_empty() || rest.contains('/') {
+            continue;
+        }
+        let name = match &entry.value {
+            Ok(value) => node_name(value),
+            Err(reason) => Err(reason.clone()),
+        };
+        match name {
+            Ok(name) => {
+                let presence = members
+                    .presence
+                    .get(&name)
+                    .copied()
+                    .unwrap_or(Presence::Down(Absence::Missing));
+                membership.nodes.insert(name, presence);
+            }
+            Err(reason) => {
+                membership.unreadable.insert(entry.key.clone(), reason);
+            }
+        }
+    }
+    membership
+}
+
+fn node_name(value: &[u8]) -> Result<String, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(value).map_err(|error| format!("its value is no JSON: {error}"))?;
+    match value.get("name") {
+        Some(serde_json::Value::String(name)) if !name.is_empty() => Ok(name.clone()),
+        Some(serde_json::Value::String(_)) => Err("its name is empty".to_owned()),
+        Some(_) => Err("its name is no text".to_owned()),
+        None => Err("its value has no name".to_owned()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Member<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    tags: Option<Tags<'a>>,
+    status: i64,
+}
+
+#[derive(Default, Deserialize)]
+struct Tags<'a> {
+    #[serde(borrow)]
+    dc: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    acls: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(default)]
+    value: serde_json::Value,
+}
+
+impl Entry<'_> {
+    /// The value; `None` where the key has none.
+    fn decoded(&self) -> Result<Option<Vec<u8>>, String> {
+        match &self.value {
+            serde_json::Value::Null => Ok(None),
+            serde_json::Value::String(text) => BASE64_STANDARD
+                .decode(text)
+                .map(Some)
+                .map_err(|error| format!("its value is no valid base64: {error}")),
+            _ => Err("its value is no valid base64 but another kind of JSON".to_owned()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Question<'a> {
+    resource: &'a str,
+    access: &'a str,
+    segment: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Verdict {
+    segment: String,
+    allow: bool,
+}
