@@ -2,16 +2,17 @@
 
 pub mod alert;
 pub mod ceph;
-pub mod consul;
 pub mod check;
+pub mod consul;
 pub mod facts;
 pub mod incident;
-pub mod replace;
-pub mod settings;
-pub mod text;
-pub mod wording;
-pub mod queue;
-pub mod state;
-pub mod store;
 pub mod message;
 pub mod output;
+pub mod queue;
+pub mod replace;
+pub mod settings;
+pub mod smtp;
+pub mod state;
+pub mod store;
+pub mod text;
+pub mod wording;

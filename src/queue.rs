@@ -2,7 +2,7 @@
 //!
 //! An entry holds an alert and a recipient, and neither server nor password: each attempt uses the settings of that day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ const LOGGED_ATTEMPTS: [u32; 5] = [1, 120, 480, 960, 1440];
 /// How long a mail waits whose recipient was refused for good.
 pub const REFUSED_WAIT: Duration = Duration::from_secs(3600);
 
+/// Hexadecimal digits of an id: 48 bits, so that even among 100,000 mails a collision is unlikely (1 in 50,000).
+const ID_DIGITS: usize = 12;
+
 /// Identifies a queued mail: 12 hexadecimal digits, made of incident, alert and recipient, so that the same mail has the same
 /// id wherever and whenever it is queued.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ impl MailId {
     pub fn new(incident: &str, sequence: u32, to: Option<&Address>) -> Self {
         let recipient = to.map(Address::to_string).unwrap_or_default();
         let hash = fnv1a(format!("{incident}/{sequence}/{recipient}").as_bytes());
-        MailId(format!("{:012x}", hash >> 16))
+        MailId(format!("{:0ID_DIGITS$x}", hash >> 16))
     }
 }
 
@@ -40,6 +43,23 @@ fn fnv1a(bytes: &[u8]) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+impl std::str::FromStr for MailId {
+    type Err = NotAMailId;
+
+    fn from_str(text: &str) -> Result<Self, NotAMailId> {
+        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == ID_DIGITS && text.bytes().all(digits) {
+            Ok(MailId(text.to_owned()))
+        } else {
+            Err(NotAMailId)
+        }
+    }
+}
+
+/// The text is no id of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAMailId;
 
 impl fmt::Display for MailId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,16 +120,18 @@ impl Entry {
 #[serde(transparent)]
 pub struct Queue(Vec<Entry>);
 
-/// How an attempt went, as far as the queue is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// This recipient or message was refused for good.
-    Refused,
-    /// Anything else: worth trying in the next pass.
-    Later,
+/// How an attempt to send a mail went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// The server has taken it over.
+    Sent,
+    /// This recipient or message was refused for good, in these words.
+    Refused(String),
+    /// Anything else went wrong, in these words: worth trying in the next pass.
+    Failed(String),
 }
 
-/// What has become of an entry after a failure.
+/// What has become of an entry whose attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It stays. `logged` says whether this attempt is one of those to be logged.
@@ -135,11 +157,6 @@ impl Queue {
     /// All of them, oldest first.
     pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.0.iter()
-    }
-
-    /// The one with this id.
-    pub fn get(&self, id: &MailId) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.id == *id)
     }
 
     /// How many have no recipient yet.
@@ -191,7 +208,7 @@ impl Queue {
     /// What a pass at `now` is to try: first the incidents with a mail that has never been tried, then those that have
     /// waited longest since the last attempt, so that new alerts go out at once and a slow server starves nobody. Mails
     /// of one incident keep their order: nobody shall read that all is well before reading what was wrong.
-    pub fn due(&self, now: Timestamp) -> Vec<MailId> {
+    pub fn due(&self, now: Timestamp) -> Vec<&Entry> {
         let mut due: Vec<&Entry> = self.0.iter().filter(|entry| entry.is_due(now)).collect();
         let mut longest_wait: BTreeMap<(&str, Option<&str>), Option<Timestamp>> = BTreeMap::new();
         for entry in &due {
@@ -206,39 +223,45 @@ impl Queue {
             let waiting_since = longest_wait.get(&entry.thread()).copied().flatten();
             (waiting_since, alert.began, &alert.incident, alert.sequence)
         });
-        due.into_iter().map(|entry| entry.id.clone()).collect()
+        due
     }
 
-    /// The mail has been taken over by the server.
-    pub fn delivered(&mut self, id: &MailId) {
-        self.0.retain(|entry| entry.id != *id);
+    /// Takes out the mails with these ids.
+    pub fn remove(&mut self, ids: &HashSet<MailId>) {
+        if !ids.is_empty() {
+            self.0.retain(|entry| !ids.contains(&entry.id));
+        }
     }
 
-    /// An attempt has failed. Returns `None` for an id that is not in the queue.
-    pub fn failed(
+    /// Writes down how the attempts of a pass went. `tell` hears of each entry whose attempt failed, as it is afterwards.
+    pub fn settle(
         &mut self,
-        id: &MailId,
-        failure: Failure,
-        error: &str,
+        mut attempts: HashMap<MailId, Attempt>,
         now: Timestamp,
         max_attempts: u32,
-    ) -> Option<Fate> {
-        let position = self.0.iter().position(|entry| entry.id == *id)?;
-        let entry = &mut self.0[position];
-        entry.attempts = entry.attempts.saturating_add(1);
-        if entry.attempts >= max_attempts {
-            self.0.remove(position);
-            return Some(Fate::Dropped);
-        }
-        entry.last_attempt = Some(now);
-        entry.last_error = Some(error.to_owned());
-        entry.next_attempt = match failure {
-            Failure::Refused => now.checked_add(REFUSED_WAIT).ok(),
-            Failure::Later => None,
-        };
-        Some(Fate::Kept {
-            logged: LOGGED_ATTEMPTS.contains(&entry.attempts),
-        })
+        mut tell: impl FnMut(&Entry, Fate),
+    ) {
+        self.0.retain_mut(|entry| {
+            let (error, next_attempt) = match attempts.remove(&entry.id) {
+                None => return true,
+                Some(Attempt::Sent) => return false,
+                Some(Attempt::Refused(error)) => (error, now.checked_add(REFUSED_WAIT).ok()),
+                Some(Attempt::Failed(error)) => (error, None),
+            };
+            entry.attempts = entry.attempts.saturating_add(1);
+            entry.last_attempt = Some(now);
+            entry.next_attempt = next_attempt;
+            entry.last_error = Some(error);
+            let fate = if entry.attempts >= max_attempts {
+                Fate::Dropped
+            } else {
+                Fate::Kept {
+                    logged: LOGGED_ATTEMPTS.contains(&entry.attempts),
+                }
+            };
+            tell(entry, fate);
+            fate != Fate::Dropped
+        });
     }
 }
 
@@ -288,11 +311,26 @@ mod tests {
         }
     }
 
-    fn one_mail() -> (Queue, MailId) {
+    fn one_mail() -> Queue {
         let mut queue = Queue::default();
         queue.add(alert(0), &[recipient("a@example.org", &CheckName::ALL)]);
-        let id = queue.iter().next().unwrap().id.clone();
-        (queue, id)
+        queue
+    }
+
+    fn ids(queue: &Queue) -> Vec<MailId> {
+        queue.iter().map(|entry| entry.id.clone()).collect()
+    }
+
+    fn failed() -> Attempt {
+        Attempt::Failed("451 greylisted".to_owned())
+    }
+
+    /// One attempt for one mail; what became of it.
+    fn attempt(queue: &mut Queue, id: &MailId, how: Attempt, now: i64, most: u32) -> Option<Fate> {
+        let mut fates = Vec::new();
+        let attempts = HashMap::from([(id.clone(), how)]);
+        queue.settle(attempts, at(now), most, |_, fate| fates.push(fate));
+        fates.pop()
     }
 
     #[test]
@@ -335,11 +373,11 @@ mod tests {
                 &[recipient("a@example.org", &CheckName::ALL)],
             );
         }
-        let ids: Vec<MailId> = queue.iter().map(|e| e.id.clone()).collect();
-        queue.failed(&ids[0], Failure::Later, "x", at(300), 9);
-        queue.failed(&ids[1], Failure::Later, "x", at(240), 9);
-        let expected = [&ids[2], &ids[3], &ids[1], &ids[0]].map(Clone::clone);
-        assert_eq!(queue.due(at(360)), expected);
+        let ids = ids(&queue);
+        attempt(&mut queue, &ids[0], failed(), 300, 9);
+        attempt(&mut queue, &ids[1], failed(), 240, 9);
+        let due: Vec<&MailId> = queue.due(at(360)).into_iter().map(|e| &e.id).collect();
+        assert_eq!(due, [&ids[2], &ids[3], &ids[1], &ids[0]]);
     }
 
     #[test]
@@ -348,17 +386,17 @@ mod tests {
         let recipients = [recipient("a@example.org", &CheckName::ALL)];
         queue.add(alert(60), &recipients);
         queue.add(alert(0), &recipients);
-        let raise = queue.iter().nth(1).unwrap().id.clone();
-        queue.failed(&raise, Failure::Later, "x", at(90), 9);
+        let raise = ids(&queue)[1].clone();
+        attempt(&mut queue, &raise, failed(), 90, 9);
         let cleared = Alert {
             sequence: 1,
             raised: at(120),
             ..alert(0)
         };
         queue.add(cleared, &recipients);
-        let due = queue.due(at(150));
-        let due = due.iter().filter_map(|id| queue.get(id));
-        let due: Vec<(&str, u32)> = due
+        let due: Vec<(&str, u32)> = queue
+            .due(at(150))
+            .into_iter()
             .map(|e| (e.alert.incident.as_str(), e.alert.sequence))
             .collect();
         assert_eq!(due, [("nodes-0", 0), ("nodes-0", 1), ("nodes-60", 0)]);
@@ -366,10 +404,12 @@ mod tests {
 
     #[test]
     fn a_refused_recipient_is_tried_hourly_anything_else_in_the_next_pass() {
-        let (mut queue, id) = one_mail();
-        queue.failed(&id, Failure::Later, "451 greylisted", at(0), 9);
+        let mut queue = one_mail();
+        let id = ids(&queue)[0].clone();
+        attempt(&mut queue, &id, failed(), 0, 9);
         assert_eq!(queue.due(at(1)).len(), 1);
-        queue.failed(&id, Failure::Refused, "550 unknown", at(0), 9);
+        let refused = Attempt::Refused("550 unknown".to_owned());
+        attempt(&mut queue, &id, refused, 0, 9);
         for (second, due) in [(1, 0), (3599, 0), (3600, 1), (90_000, 1)] {
             assert_eq!(queue.due(at(second)).len(), due, "after {second} s");
         }
@@ -381,27 +421,32 @@ mod tests {
         let mut queue = Queue::default();
         queue.add(alert(0), &[]);
         for raised in [60, 120, 180] {
-            queue.add(alert(raised), &[recipient("a@example.org", &CheckName::ALL)]);
+            queue.add(
+                alert(raised),
+                &[recipient("a@example.org", &CheckName::ALL)],
+            );
         }
-        let tried: Vec<MailId> = queue.iter().skip(2).map(|e| e.id.clone()).collect();
-        for id in tried {
-            queue.failed(&id, Failure::Later, "451 greylisted", at(200), 9);
+        for id in &ids(&queue)[2..] {
+            attempt(&mut queue, id, failed(), 200, 9);
         }
         let causes: Vec<(&str, usize)> = queue.left_over().into_iter().collect();
         let nobody = "nobody is known who is to be told";
-        assert_eq!(causes, [("451 greylisted", 2), (nobody, 1), ("not tried yet", 1)]);
+        assert_eq!(
+            causes,
+            [("451 greylisted", 2), (nobody, 1), ("not tried yet", 1)]
+        );
     }
 
     #[test]
     fn the_last_attempt_drops_the_mail() {
-        for (max_attempts, fates) in [
+        for (most, fates) in [
             (1, vec![Fate::Dropped]),
             (2, vec![Fate::Kept { logged: true }, Fate::Dropped]),
         ] {
-            let (mut queue, id) = one_mail();
+            let mut queue = one_mail();
+            let id = ids(&queue)[0].clone();
             for fate in fates {
-                let got = queue.failed(&id, Failure::Later, "x", at(0), max_attempts);
-                assert_eq!(got, Some(fate));
+                assert_eq!(attempt(&mut queue, &id, failed(), 0, most), Some(fate));
             }
             assert!(queue.is_empty());
         }
@@ -409,14 +454,30 @@ mod tests {
 
     #[test]
     fn failures_are_logged_at_the_attempts_of_the_contract() {
-        let (mut queue, id) = one_mail();
+        let mut queue = one_mail();
+        let id = ids(&queue)[0].clone();
         let logged: Vec<u32> = (1..=1500)
             .filter(|_| {
-                queue.failed(&id, Failure::Later, "x", at(0), 2000)
-                    == Some(Fate::Kept { logged: true })
+                attempt(&mut queue, &id, failed(), 0, 2000) == Some(Fate::Kept { logged: true })
             })
             .collect();
         assert_eq!(logged, [1, 120, 480, 960, 1440]);
+    }
+
+    #[test]
+    fn what_was_sent_is_gone_and_what_was_not_tried_stays() {
+        let mut queue = Queue::default();
+        for raised in [0, 60, 120] {
+            queue.add(
+                alert(raised),
+                &[recipient("a@example.org", &CheckName::ALL)],
+            );
+        }
+        let ids = ids(&queue);
+        assert_eq!(attempt(&mut queue, &ids[0], Attempt::Sent, 200, 9), None);
+        queue.remove(&HashSet::from([ids[1].clone(), ids[0].clone()]));
+        assert_eq!(self::ids(&queue), [ids[2].clone()]);
+        assert_eq!(queue.iter().next().unwrap().attempts, 0);
     }
 
     #[test]
@@ -426,19 +487,21 @@ mod tests {
         assert_eq!(id.to_string(), "8292be0cf85c");
         assert_ne!(id, MailId::new("nodes-20261123T025400.000Z", 1, Some(&to)));
         assert_ne!(id, MailId::new("nodes-20261123T025400.000Z", 0, None));
+        assert_eq!("8292be0cf85c".parse(), Ok(id));
+        for no_id in [
+            "",
+            "8292be0cf85",
+            "8292be0cf85c0",
+            "8292BE0CF85C",
+            "8292be0cf85 ",
+        ] {
+            assert_eq!(no_id.parse::<MailId>(), Err(NotAMailId), "{no_id:?}");
+        }
     }
 
     #[test]
     fn the_hash_is_the_one_of_the_standard() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
-    }
-
-    #[test]
-    fn an_id_that_is_gone_changes_nothing() {
-        let (mut queue, id) = one_mail();
-        queue.delivered(&id);
-        assert!(queue.is_empty());
-        assert_eq!(queue.failed(&id, Failure::Later, "x", at(0), 9), None);
     }
 }

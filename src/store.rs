@@ -3,8 +3,9 @@
 //! Readers take no lock, so the file is replaced by renaming and never written in place; so the lock is a file of its own,
 //! which is never replaced.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -14,6 +15,7 @@ use anyhow::{Context, anyhow, bail};
 use fs2::FileExt;
 use jiff::Timestamp;
 
+use crate::queue::{MailId, NotAMailId};
 use crate::replace::replace;
 use crate::state::{self, State, Unusable};
 
@@ -84,6 +86,55 @@ impl Store {
         self.with_suffix(".bak")
     }
 
+    fn sent(&self) -> PathBuf {
+        self.with_suffix(".sent")
+    }
+
+    /// Opens the list of what has been sent since the state was saved: recording a mail there costs the same however many
+    /// are pending, and replacing the state for each would not.
+    ///
+    /// # Errors
+    /// The file can't be opened.
+    pub fn sent_list(&self, _lock: &Lock) -> anyhow::Result<SentList> {
+        let path = self.sent();
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| File::open(self.folder())?.sync_all().map(|()| file))
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(SentList { file, path })
+    }
+
+    /// Takes what has been sent since the state was saved out of its queue. A line that a crash cut short was not yet
+    /// promised to anybody; any other damage is told, and the good lines count.
+    fn take_out_sent(&self, state: &mut State, problems: &mut Vec<String>) -> anyhow::Result<()> {
+        let Some(bytes) = read_if_there(&self.sent())? else {
+            return Ok(());
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut sent = HashSet::new();
+        let mut broken = 0;
+        for line in whole.lines() {
+            match line.parse() {
+                Ok(id) => {
+                    sent.insert(id);
+                }
+                Err(NotAMailId) => broken += 1,
+            }
+        }
+        if broken > 0 {
+            problems.push(format!(
+                "{} is damaged: {broken} of its lines are no ids, so as many mails may be repeated",
+                self.sent().display()
+            ));
+        }
+        state.queue.remove(&sent);
+        Ok(())
+    }
+
     /// Takes the lock, making the state's folder (mode 0700) if there is none.
     ///
     /// # Errors
@@ -105,7 +156,7 @@ impl Store {
                 .open(&path)
                 .with_context(|| {
                     format!(
-                        "cannot open the lock file {}: may this user write to {}?",
+                        "cannot open the lock file {} (this user must be able to write to {})",
                         path.display(),
                         folder.display()
                     )
@@ -179,7 +230,8 @@ impl Store {
                 continue;
             };
             match state::parse(&bytes) {
-                Ok(state) => {
+                Ok(mut state) => {
+                    self.take_out_sent(&mut state, &mut problems)?;
                     if *path == backup {
                         problems.extend(missing.iter().map(|file| format!("{file} is missing")));
                         problems.push(format!(
@@ -212,7 +264,8 @@ impl Store {
     }
 
     /// Replaces the state file: temporary file in the same folder, fsync, rename, fsync of the folder, so that a crash at
-    /// any instant leaves either the old or the new one whole. The one before becomes the backup.
+    /// any instant leaves either the old or the new one whole. The one before becomes the backup. What has been sent is no
+    /// longer in the queue, so the list of it goes.
     ///
     /// # Errors
     /// The disk is full, read-only or failing; the file that was there is left as it was, or as the backup.
@@ -222,7 +275,33 @@ impl Store {
         text.push(b'\n');
         let backup = self.backup();
         replace(&self.file, &text, Some(&backup))
-            .with_context(|| format!("cannot save the state to {}", self.file.display()))
+            .with_context(|| format!("cannot save the state to {}", self.file.display()))?;
+        match fs::remove_file(self.sent()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(anyhow!(error).context(format!("cannot remove {}", self.sent().display())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The list of what has been sent since the state was saved, one id on each line.
+#[derive(Debug)]
+pub struct SentList {
+    file: File,
+    path: PathBuf,
+}
+
+impl SentList {
+    /// Adds a mail. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub fn add(&mut self, id: &MailId) -> anyhow::Result<()> {
+        self.file
+            .write_all(format!("{id}\n").as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .with_context(|| format!("cannot write down in {} that mail {id} was sent", self.path.display()))
     }
 }
 
@@ -242,6 +321,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::alert::{Alert, Report};
+    use crate::check::CheckName;
+    use crate::incident::{Change, Kind};
+    use crate::settings::Recipient;
 
     fn now() -> Timestamp {
         "2026-11-23T02:14:00Z".parse().unwrap()
@@ -283,6 +366,79 @@ mod tests {
             files(&store),
             ["state.json", "state.json.bak", "state.json.lock"]
         );
+    }
+
+    fn with_mails(count: i64) -> (tempfile::TempDir, Store, Lock, Vec<MailId>) {
+        let (folder, store, lock) = store();
+        let mut state = State::default();
+        let recipient = Recipient {
+            address: "ops@example.org".parse().unwrap(),
+            checks: CheckName::ALL.to_vec(),
+        };
+        for number in 0..count {
+            let alert = Alert {
+                cluster: "prod".to_owned(),
+                kind: Kind::Raised,
+                incident: format!("capacity-{number}"),
+                sequence: 0,
+                began: now(),
+                raised: now(),
+                report: Report::Nodes(Change {
+                    new: Vec::new(),
+                    still: Vec::new(),
+                    over: Vec::new(),
+                }),
+                elsewhere: Vec::new(),
+            };
+            state.queue.add(alert, std::slice::from_ref(&recipient));
+        }
+        store.save(&lock, &state).unwrap();
+        let ids = state.queue.iter().map(|entry| entry.id.clone()).collect();
+        (folder, store, lock, ids)
+    }
+
+    fn queued(loaded: &Loaded) -> Vec<MailId> {
+        let queue = &loaded.state.queue;
+        queue.iter().map(|entry| entry.id.clone()).collect()
+    }
+
+    #[test]
+    fn what_was_sent_before_a_crash_is_not_sent_again() {
+        let (_folder, store, lock, ids) = with_mails(3);
+        let mut sent = store.sent_list(&lock).unwrap();
+        sent.add(&ids[0]).unwrap();
+        sent.add(&ids[2]).unwrap();
+        for loaded in [store.load(&lock, now()), store.read()] {
+            let loaded = loaded.unwrap();
+            assert_eq!(queued(&loaded), [ids[1].clone()]);
+            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+        }
+        let loaded = store.load(&lock, now()).unwrap();
+        store.save(&lock, &loaded.state).unwrap();
+        assert!(!store.sent().exists());
+        assert_eq!(queued(&store.read().unwrap()), [ids[1].clone()]);
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_short_counts_as_not_sent() {
+        let (_folder, store, lock, ids) = with_mails(2);
+        let whole = ids[0].to_string();
+        let torn = ids[1].to_string();
+        for end in 0..torn.len() {
+            fs::write(store.sent(), format!("{whole}\n{}", &torn[..end])).unwrap();
+            let loaded = store.load(&lock, now()).unwrap();
+            assert_eq!(queued(&loaded), [ids[1].clone()]);
+            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+        }
+    }
+
+    #[test]
+    fn damage_in_the_list_of_what_was_sent_is_told() {
+        let (_folder, store, lock, ids) = with_mails(2);
+        fs::write(store.sent(), format!("\0\0\0\u{fffd}\n{}\n", ids[1])).unwrap();
+        let loaded = store.load(&lock, now()).unwrap();
+        assert_eq!(queued(&loaded), [ids[0].clone()]);
+        assert!(loaded.problems[0].contains("damaged"), "{:?}", loaded.problems);
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! The mail server's edge: hands one mail at a time to the relay and says what became of it.
+//!
+//! `dialogue` speaks SMTP step by step over a `stream` that never waits longer than a step may last; `verdict` says
+//! what a failure means. Everything runs in the caller's thread.
+
+mod dialogue;
+mod domain;
+#[cfg(test)]
+mod loopback_tests;
+mod stream;
+mod tls;
+mod verdict;
+
+use std::fmt;
+use std::time::Instant;
+
+use lettre::Address;
+
+use crate::output::Log;
+use crate::settings::{Relay, Security};
+
+use dialogue::{Connection, Mail};
+use tls::Tls;
+use verdict::{Failure, Fault, Stage, classify, place, quote};
+
+/// What became of one mail. The texts name the server, the stage, the server's own words and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The server took responsibility for it (2xx after the end of data); its words.
+    Accepted(String),
+    /// Refused for this recipient or message: 5xx to RCPT, DATA or the end of data, or an address or text that the
+    /// server has no extension for.
+    Refused(String),
+    /// Try later: 4xx to MAIL, RCPT, DATA or the end of data, or a connection lost in the middle of this mail's
+    /// dialogue. A mail whose last answer was not seen may have been accepted all the same.
+    Deferred(String),
+    /// The relay can't be used now: not reached, no TLS, login refused, 5xx to EHLO or MAIL, 421 or 530 anywhere, no
+    /// answer in time. What is said here holds for every other mail.
+    RelayDown(String),
+}
+
+impl Delivery {
+    /// What is to be told, without saying which kind it is.
+    pub fn words(&self) -> &str {
+        match self {
+            Delivery::Accepted(words)
+            | Delivery::Refused(words)
+            | Delivery::Deferred(words)
+            | Delivery::RelayDown(words) => words,
+        }
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Delivery::Accepted(_) => "accepted",
+            Delivery::Refused(_) => "refused",
+            Delivery::Deferred(_) => "deferred",
+            Delivery::RelayDown(_) => "not sent",
+        };
+        write!(f, "{kind}: {}", self.words())
+    }
+}
+
+/// The mails of one pass over one connection, which is opened with the first mail.
+pub struct Session {
+    relay: Relay,
+    log: Log,
+    /// Made with the first connection that needs it: loading the system's certificates takes its time.
+    tls: Option<Tls>,
+    connection: Option<Connection>,
+    /// Why no further mail is tried in this pass.
+    down: Option<String>,
+}
+
+impl Session {
+    /// A session that has not connected yet.
+    pub fn new(relay: Relay, log: Log) -> Session {
+        Session {
+            relay,
+            log,
+            tls: None,
+            connection: None,
+            down: None,
+        }
+    }
+
+    /// Hands over one mail and waits for the server's answer, for `relay.timeout` at each step and until `deadline`.
+    ///
+    /// `message` is the whole mail, header and body, with CRLF line ends. After the first
+    /// [`RelayDown`](Delivery::RelayDown), and after an answer that never came, nothing is tried any more: later
+    /// mails get the same answer at once. A deadline that has passed already is `RelayDown` too.
+    pub fn send(
+        &mut self,
+        envelope_from: &Address,
+        to: &Address,
+        message: &[u8],
+        deadline: Instant,
+    ) -> Delivery {
+        if let Some(cause) = &self.down {
+            return Delivery::RelayDown(cause.clone());
+        }
+        let started = Instant::now();
+        let outcome =
+            Mail::new(envelope_from, to, message).and_then(|mail| self.transact(&mail, deadline));
+        self.connection.take_if(|connection| connection.is_over());
+        let delivery = match outcome {
+            Ok(answer) => Delivery::Accepted(quote(&answer, self.relay.login.as_ref())),
+            Err(failure) => {
+                let delivery = classify(&failure, &self.relay);
+                if matches!(delivery, Delivery::RelayDown(_)) || failure.fault.is_silence() {
+                    self.down = Some(delivery.words().to_owned());
+                }
+                delivery
+            }
+        };
+        // All but the server's own words of acceptance name the server already.
+        let whence = match &delivery {
+            Delivery::Accepted(_) => format!(" {}", place(&self.relay)),
+            _ => String::new(),
+        };
+        self.log.info(format_args!(
+            "smtp{whence}: mail to {to} {delivery}: {} ms",
+            started.elapsed().as_millis()
+        ));
+        delivery
+    }
+
+    /// Says goodbye to the server, waiting a second at most. Dropping the session does the same.
+    pub fn close(self) {}
+
+    fn transact(&mut self, mail: &Mail, deadline: Instant) -> Result<String, Failure> {
+        if deadline <= Instant::now() {
+            return Err(Fault::no_time_left().at(Stage::Connect));
+        }
+        if let Some(kept) = &mut self.connection {
+            match kept.begin(mail, deadline) {
+                Ok(()) => return kept.finish(mail),
+                // The server tired of the connection between two mails; a fresh one may do.
+                Err(failure) if failure.wants_fresh_connection() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        // The old one says goodbye before the new one is opened: some servers allow only one at a time.
+        self.connection = None;
+        let fresh = self.connect(deadline)?;
+        fresh.begin(mail, deadline)?;
+        fresh.finish(mail)
+    }
+
+    fn connect(&mut self, deadline: Instant) -> Result<&mut Connection, Failure> {
+        let started = Instant::now();
+        if self.tls.is_none() && self.relay.security != Security::None {
+            let tls = Tls::new(&self.relay).map_err(|fault| fault.at(Stage::Tls))?;
+            self.tls = Some(tls);
+        }
+        let connection = Connection::open(&self.relay, self.tls.as_ref(), deadline)?;
+        self.log
+            .info(connected_line(&self.relay, started.elapsed().as_millis()));
+        Ok(self.connection.insert(connection))
+    }
+}
+
+fn connected_line(relay: &Relay, took_ms: u128) -> String {
+    let tls = match (relay.security, relay.verify) {
+        (Security::None, _) => "no TLS",
+        (Security::Starttls | Security::Tls, true) => "TLS",
+        (Security::Starttls | Security::Tls, false) => "TLS without verification",
+    };
+    let login = relay.login.as_ref().map_or_else(
+        || "no login".to_owned(),
+        |login| format!("logged in as {}", login.username),
+    );
+    format!(
+        "smtp {}: connected, {tls}, {login}: {took_ms} ms",
+        place(relay)
+    )
+}

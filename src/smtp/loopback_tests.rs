@@ -1,0 +1,1387 @@
+//! The session against scripted servers on loopback.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lettre::Address;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::{Delivery, Session};
+use crate::output::{Log, Priority};
+use crate::settings::{Login, Relay, Secret, Security};
+
+use Step::*;
+
+/// A limit that a sound run stays far below.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a session waits for a server that is meant to hang.
+const SHORT: Duration = Duration::from_millis(300);
+
+const MESSAGE: &[u8] = b"Subject: test\r\n\r\n.leading dot\r\nlast line\r\n";
+
+/// One of [`Delivery`]'s kinds, and what it must say.
+type Expected = (fn(String) -> Delivery, &'static str);
+
+/// What the server does next on a connection.
+#[derive(Clone)]
+enum Step {
+    Say(&'static str),
+    /// Reads a line, which must begin so.
+    Hear(&'static str),
+    /// Reads up to the end of data.
+    HearData,
+    /// Lets the client begin a TLS handshake.
+    Tls(Arc<ServerConfig>),
+    /// Waits until the client goes away.
+    Hang,
+    /// Repeats this byte at a pace that keeps every read(2) from timing out.
+    Dribble(u8),
+    /// Says these bytes.
+    Raw(&'static [u8]),
+    /// Repeats these bytes as fast as they are taken.
+    Flood(&'static [u8]),
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn both(&mut self) -> &mut dyn ReadWrite {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.as_mut(),
+        }
+    }
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+/// A server that takes as many connections as it has scripts, and then no more.
+struct Server {
+    port: u16,
+    heard: Receiver<Vec<String>>,
+}
+
+impl Server {
+    fn start(scripts: Vec<Vec<Step>>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (tell, heard) = channel();
+        thread::spawn(move || {
+            for script in scripts {
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                tell.send(play(stream, script)).ok();
+            }
+        });
+        Server { port, heard }
+    }
+
+    /// What was heard on the next connection, once it has ended.
+    fn transcript(&self) -> Vec<String> {
+        self.heard.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+fn play(stream: TcpStream, script: Vec<Step>) -> Vec<String> {
+    let mut heard = Vec::new();
+    let mut stream = Stream::Plain(stream);
+    for step in script {
+        match step {
+            Say(line) => {
+                if stream
+                    .both()
+                    .write_all(format!("{line}\r\n").as_bytes())
+                    .is_err()
+                {
+                    heard.push(format!("could not say {line}"));
+                }
+            }
+            Hear(start) => {
+                let line = read_until(stream.both(), "\r\n");
+                let expected = line.starts_with(start);
+                heard.push(line);
+                if !expected {
+                    heard.push(format!("instead of {start}"));
+                    break;
+                }
+            }
+            HearData => heard.push(read_until(stream.both(), "\r\n.\r\n")),
+            Tls(config) => {
+                let Stream::Plain(tcp) = stream else {
+                    panic!("TLS twice")
+                };
+                let connection = ServerConnection::new(config).unwrap();
+                let mut tls = StreamOwned::new(connection, tcp);
+                if let Err(error) = tls.conn.complete_io(&mut tls.sock) {
+                    heard.push(format!("TLS: {error}"));
+                    tls.sock.shutdown(Shutdown::Both).ok();
+                    return heard;
+                }
+                stream = Stream::Tls(Box::new(tls));
+            }
+            Hang => while stream.both().read(&mut [0]).is_ok_and(|n| n > 0) {},
+            Dribble(byte) => {
+                while stream.both().write_all(&[byte]).is_ok() {
+                    thread::sleep(SHORT / 10);
+                }
+            }
+            Raw(bytes) => stream.both().write_all(bytes).unwrap(),
+            Flood(bytes) => while stream.both().write_all(bytes).is_ok() {},
+        }
+    }
+    heard
+}
+
+fn read_until(stream: &mut dyn ReadWrite, end: &str) -> String {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(end.as_bytes()) {
+        match stream.read(&mut byte) {
+            Ok(1) => text.push(byte[0]),
+            _ => {
+                text.extend_from_slice(b"<end>");
+                break;
+            }
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    text.strip_suffix("\r\n").unwrap_or(&text).to_owned()
+}
+
+fn relay(port: u16) -> Relay {
+    Relay {
+        host: "localhost".to_owned(),
+        port,
+        security: Security::None,
+        from: "storage@example.org".parse().unwrap(),
+        login: None,
+        allow_plain_login: false,
+        ca_file: None,
+        verify: true,
+        timeout: PATIENCE,
+    }
+}
+
+fn login() -> Option<Login> {
+    Some(Login {
+        username: "storage".to_owned(),
+        password: Secret::new("s3cret/pass"),
+    })
+}
+
+fn session(relay: Relay) -> Session {
+    Session::new(relay, Log::new(Priority::Error, false))
+}
+
+fn far() -> Instant {
+    Instant::now() + 2 * PATIENCE
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn send(session: &mut Session, to: &str) -> Delivery {
+    session.send(
+        &address("storage@example.org"),
+        &address(to),
+        MESSAGE,
+        far(),
+    )
+}
+
+#[track_caller]
+fn assert_words(delivery: &Delivery, kind: fn(String) -> Delivery, pieces: &[&str]) {
+    assert_eq!(
+        std::mem::discriminant(delivery),
+        std::mem::discriminant(&kind(String::new())),
+        "{delivery:?}"
+    );
+    for piece in pieces {
+        assert!(delivery.words().contains(piece), "{piece}: {delivery:?}");
+    }
+}
+
+fn greeted() -> Vec<Step> {
+    vec![
+        Say("220 mail.example ready"),
+        Hear("EHLO "),
+        Say("250 mail.example"),
+    ]
+}
+
+fn one_mail() -> Vec<Step> {
+    vec![
+        Hear("MAIL FROM:<storage@example.org>"),
+        Say("250 ok"),
+        Hear("RCPT TO:"),
+        Say("250 ok"),
+        Hear("DATA"),
+        Say("354 go on"),
+        HearData,
+        Say("250 2.0.0 queued as A1"),
+    ]
+}
+
+fn goodbye() -> Vec<Step> {
+    vec![Hear("QUIT"), Say("221 bye")]
+}
+
+fn script(parts: &[Vec<Step>]) -> Vec<Step> {
+    parts.concat()
+}
+
+#[test]
+fn mails_share_one_connection() {
+    let server = Server::start(vec![script(&[
+        greeted(),
+        one_mail(),
+        one_mail(),
+        goodbye(),
+    ])]);
+    let mut session = session(relay(server.port));
+    for to in ["a@example.org", "b@example.org"] {
+        assert_eq!(
+            send(&mut session, to),
+            Delivery::Accepted("250 2.0.0 queued as A1".to_owned())
+        );
+    }
+    session.close();
+    let heard = server.transcript();
+    let data = "Subject: test\r\n\r\n..leading dot\r\nlast line\r\n.";
+    assert_eq!(
+        heard[1..],
+        [
+            "MAIL FROM:<storage@example.org>",
+            "RCPT TO:<a@example.org>",
+            "DATA",
+            data,
+            "MAIL FROM:<storage@example.org>",
+            "RCPT TO:<b@example.org>",
+            "DATA",
+            data,
+            "QUIT"
+        ]
+    );
+}
+
+#[test]
+fn a_refused_mail_does_not_hold_up_the_next() {
+    let refusals: [(Vec<Step>, Expected); 6] = [
+        (
+            vec![Hear("MAIL"), Say("452 no space")],
+            (Delivery::Deferred, "MAIL: 452 no space"),
+        ),
+        (
+            vec![
+                Hear("MAIL"),
+                Say("250 ok"),
+                Hear("RCPT"),
+                Say("550-5.1.1 no"),
+                Say("550 5.1.1 such user"),
+            ],
+            (Delivery::Refused, "RCPT: 550 5.1.1 no such user"),
+        ),
+        (
+            vec![Hear("MAIL"), Say("250 ok"), Hear("RCPT"), Say("450 later")],
+            (Delivery::Deferred, "RCPT: 450 later"),
+        ),
+        (
+            vec![
+                Hear("MAIL"),
+                Say("250 ok"),
+                Hear("RCPT"),
+                Say("250 ok"),
+                Hear("DATA"),
+                Say("554 no valid recipients"),
+            ],
+            (Delivery::Refused, "DATA: 554 no valid recipients"),
+        ),
+        (
+            [one_mail()[..7].to_vec(), vec![Say("552 too big")]].concat(),
+            (Delivery::Refused, "end of data: 552 too big"),
+        ),
+        (
+            [one_mail()[..7].to_vec(), vec![Say("451 try again")]].concat(),
+            (Delivery::Deferred, "end of data: 451 try again"),
+        ),
+    ];
+    for (refusal, (kind, words)) in refusals {
+        let server = Server::start(vec![script(&[
+            greeted(),
+            refusal,
+            vec![Hear("RSET"), Say("250 ok")],
+            one_mail(),
+            goodbye(),
+        ])]);
+        let mut session = session(relay(server.port));
+        assert_words(&send(&mut session, "a@example.org"), kind, &[words]);
+        assert_words(
+            &send(&mut session, "b@example.org"),
+            Delivery::Accepted,
+            &["queued"],
+        );
+        session.close();
+        assert_eq!(server.transcript().last().unwrap(), "QUIT");
+    }
+}
+
+#[test]
+fn a_failing_rset_costs_only_the_connection() {
+    for answer in [
+        vec![Say("500 what?")],
+        vec![Say("421 closing")],
+        vec![Say("garbage")],
+        vec![],
+    ] {
+        let server = Server::start(vec![
+            script(&[
+                greeted(),
+                vec![
+                    Hear("MAIL"),
+                    Say("250 ok"),
+                    Hear("RCPT"),
+                    Say("550 no"),
+                    Hear("RSET"),
+                ],
+                answer,
+            ]),
+            script(&[greeted(), one_mail(), goodbye()]),
+        ]);
+        let mut session = session(relay(server.port));
+        assert_words(&send(&mut session, "a@example.org"), Delivery::Refused, &[]);
+        assert_words(
+            &send(&mut session, "b@example.org"),
+            Delivery::Accepted,
+            &[],
+        );
+        session.close();
+        server.transcript();
+        assert_eq!(server.transcript().last().unwrap(), "QUIT");
+    }
+}
+
+#[test]
+fn a_kept_connection_that_the_server_ended_is_replaced_once() {
+    for end in [
+        vec![],
+        vec![Say("421 4.4.2 timeout")],
+        vec![Hear("MAIL"), Say("421 4.7.0 too many mails")],
+        vec![Hear("MAIL")],
+    ] {
+        let ends_by_itself = !end.iter().any(|step| matches!(step, Hear(_)));
+        let server = Server::start(vec![
+            script(&[greeted(), one_mail(), end]),
+            script(&[greeted(), one_mail(), goodbye()]),
+        ]);
+        let mut session = session(relay(server.port));
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::Accepted,
+            &[],
+        );
+        let mut heard = Vec::new();
+        if ends_by_itself {
+            heard = server.transcript();
+        }
+        assert_words(
+            &send(&mut session, "b@example.org"),
+            Delivery::Accepted,
+            &[],
+        );
+        session.close();
+        if !ends_by_itself {
+            heard = server.transcript();
+        }
+        assert!(!heard.contains(&"RCPT TO:<b@example.org>".to_owned()));
+        let heard = server.transcript();
+        assert!(heard.contains(&"RCPT TO:<b@example.org>".to_owned()));
+        assert_eq!(heard.last().unwrap(), "QUIT");
+    }
+    let server = Server::start(vec![
+        script(&[greeted(), one_mail(), vec![]]),
+        script(&[greeted(), vec![Hear("MAIL"), Say("421 overloaded")]]),
+        script(&[greeted(), one_mail(), goodbye()]),
+    ]);
+    let mut session = session(relay(server.port));
+    send(&mut session, "a@example.org");
+    assert_words(
+        &send(&mut session, "b@example.org"),
+        Delivery::RelayDown,
+        &["MAIL: 421 overloaded"],
+    );
+}
+
+#[test]
+fn what_holds_for_every_mail_is_asked_once() {
+    let faults: [(Vec<Step>, &str); 12] = [
+        (
+            vec![Say("421 too many connections")],
+            "greeting: 421 too many connections",
+        ),
+        (vec![Say("554 no mail here")], "greeting: 554 no mail here"),
+        (vec![Say("450 busy")], "greeting: 450 busy"),
+        (vec![], "greeting: the server closed the connection"),
+        (
+            vec![Say("HTTP/1.1 400 Bad Request")],
+            "greeting: no SMTP reply: HTTP/1.1 400 Bad Request; is that a mail server? check smtp.host and smtp.port",
+        ),
+        (
+            vec![Say("220 hello"), Hear("EHLO"), Say("502 not known")],
+            "EHLO: 502 not known",
+        ),
+        (
+            vec![Say("220 hello"), Hear("EHLO"), Say("550 bad name")],
+            "EHLO: 550 bad name",
+        ),
+        (
+            [
+                greeted(),
+                vec![Hear("MAIL"), Say("550 5.7.1 sender not allowed")],
+            ]
+            .concat(),
+            "MAIL: 550 5.7.1 sender not allowed; check smtp.from",
+        ),
+        (
+            [
+                greeted(),
+                vec![Hear("MAIL"), Say("530 5.7.0 Authentication required")],
+            ]
+            .concat(),
+            "MAIL: 530 5.7.0 Authentication required; the server wants a login: set smtp.username",
+        ),
+        (
+            [
+                greeted(),
+                vec![
+                    Hear("MAIL"),
+                    Say("530 5.7.0 Must issue a STARTTLS command first"),
+                ],
+            ]
+            .concat(),
+            r#"set smtp.security = "starttls""#,
+        ),
+        (
+            [greeted(), vec![Hear("MAIL")]].concat(),
+            "MAIL: the server closed the connection",
+        ),
+        (
+            [
+                greeted(),
+                vec![
+                    Hear("MAIL"),
+                    Say("250 ok"),
+                    Hear("RCPT"),
+                    Say("421 shutting down"),
+                ],
+            ]
+            .concat(),
+            "RCPT: 421 shutting down",
+        ),
+    ];
+    for (fault, words) in faults {
+        let server = Server::start(vec![fault]);
+        let mut session = session(relay(server.port));
+        let first = send(&mut session, "a@example.org");
+        assert_words(&first, Delivery::RelayDown, &[words]);
+        assert!(first.words().starts_with("localhost:"), "{first:?}");
+        // The server takes no second connection: another attempt would be told as one that was refused.
+        assert_eq!(send(&mut session, "b@example.org"), first);
+    }
+}
+
+#[test]
+fn a_hang_ends_at_every_stage() {
+    let refused_then_reset = vec![Hear("MAIL"), Say("452 no space"), Hear("RSET")];
+    let stages: [(Vec<Step>, Expected); 9] = [
+        (
+            vec![],
+            (
+                Delivery::RelayDown,
+                "at greeting; if the server expects TLS",
+            ),
+        ),
+        (
+            vec![Say("220 hello"), Hear("EHLO")],
+            (Delivery::RelayDown, "at EHLO"),
+        ),
+        (
+            vec![Say("220 hello"), Hear("EHLO"), Say("250-mail.example")],
+            (Delivery::RelayDown, "at EHLO"),
+        ),
+        (
+            script(&[login_offered("250 AUTH PLAIN"), vec![Hear("AUTH")]]),
+            (Delivery::RelayDown, "at login"),
+        ),
+        (
+            [greeted(), vec![Hear("MAIL")]].concat(),
+            (Delivery::RelayDown, "at MAIL"),
+        ),
+        (
+            [greeted(), one_mail()[..3].to_vec()].concat(),
+            (Delivery::RelayDown, "at RCPT"),
+        ),
+        (
+            [greeted(), one_mail()[..5].to_vec()].concat(),
+            (Delivery::RelayDown, "at DATA"),
+        ),
+        (
+            [greeted(), one_mail()[..7].to_vec()].concat(),
+            (
+                Delivery::Deferred,
+                "at end of data; it may have been accepted",
+            ),
+        ),
+        (
+            [greeted(), refused_then_reset].concat(),
+            (Delivery::RelayDown, "at RSET"),
+        ),
+    ];
+    thread::scope(|scope| {
+        for (before, (kind, stage)) in stages {
+            for end in [Hang, Dribble(b'2')] {
+                let script = [before.clone(), vec![end]].concat();
+                let login = script.iter().any(|step| matches!(step, Hear("AUTH")));
+                scope.spawn(move || {
+                    let server = Server::start(vec![script]);
+                    let relay = Relay {
+                        timeout: SHORT,
+                        ..relay(server.port)
+                    };
+                    let mut session = session(if login { with_login(relay) } else { relay });
+                    if stage == "at RSET" {
+                        send(&mut session, "first@example.org");
+                    }
+                    let first = send(&mut session, "a@example.org");
+                    assert_words(&first, kind, &["no answer within 0.3s", stage]);
+                    assert_eq!(
+                        send(&mut session, "b@example.org"),
+                        Delivery::RelayDown(first.words().to_owned())
+                    );
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn endless_answers_end() {
+    for (flood, words) in [
+        (&b"220-welcome\r\n"[..], "more than 64 KiB"),
+        (b"220-", "a line of more than 2000 bytes: 220-220-"),
+        (b"\n", "no SMTP reply"),
+    ] {
+        let server = Server::start(vec![vec![Flood(flood)]]);
+        let mut session = session(relay(server.port));
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::RelayDown,
+            &["greeting: ", words],
+        );
+    }
+}
+
+#[test]
+fn answers_may_be_odd() {
+    let server = Server::start(vec![script(&[
+        vec![
+            // Latin-1, bare LF, one line longer than the RFC has it, a code alone.
+            Raw(b"220-Gr\xfc\xdf Gott\n220 ready\n"),
+            Hear("EHLO"),
+            Raw(
+                [&b"250-"[..], [b'x'; 1900].as_slice(), b"\r\n250 8bitmime\n"]
+                    .concat()
+                    .leak(),
+            ),
+            Hear("MAIL FROM:<storage@example.org> BODY=8BITMIME"),
+            Raw(b"250\n"),
+            Hear("RCPT"),
+            Raw(b"250\r\n"),
+            Hear("DATA"),
+            Raw(b"354-\r\n354 go\r\n"),
+            HearData,
+            Raw(b"250 Nachricht f\xfcr Sie angenommen\r\n"),
+            Hear("MAIL"),
+            Raw(b"550-5.7.1 Nein\r\n550-5.7.1  \xfc\x1b[2J\r\n550 5.7.11 nie\r\n"),
+        ],
+        goodbye(),
+    ])]);
+    let mut session = session(relay(server.port));
+    let first = session.send(
+        &address("storage@example.org"),
+        &address("a@example.org"),
+        "Subject: x\r\n\r\nüber\r\n".as_bytes(),
+        far(),
+    );
+    assert_eq!(
+        first,
+        Delivery::Accepted("250 Nachricht f\u{fffd}r Sie angenommen".to_owned())
+    );
+    assert_words(
+        &send(&mut session, "b@example.org"),
+        Delivery::RelayDown,
+        &["MAIL: 550 5.7.1 Nein \u{fffd} [2J 5.7.11 nie"],
+    );
+    drop(session);
+    assert_eq!(server.transcript().last().unwrap(), "QUIT");
+}
+
+#[test]
+fn answers_that_nobody_asked_for_are_not_taken_for_success() {
+    for (script, kind, words) in [
+        (
+            [
+                greeted(),
+                one_mail()[..5].to_vec(),
+                vec![Raw(b"354 go on\r\n250 queued\r\n"), Hear("<end>")],
+            ]
+            .concat(),
+            Delivery::Deferred as fn(String) -> Delivery,
+            "DATA: the server spoke unasked: 250 queued",
+        ),
+        (
+            vec![
+                Say("220 hello"),
+                Hear("EHLO"),
+                Raw(b"250 hello\r\n250 ok\r\n"),
+                Hear("<end>"),
+            ],
+            Delivery::RelayDown,
+            "MAIL: the server spoke unasked: 250 ok",
+        ),
+    ] {
+        let server = Server::start(vec![script]);
+        let mut session = session(relay(server.port));
+        assert_words(&send(&mut session, "a@example.org"), kind, &[words]);
+        assert_eq!(server.transcript().last().unwrap(), "<end>");
+    }
+}
+
+#[test]
+fn the_deadline_holds_where_the_step_has_time() {
+    let server = Server::start(vec![[greeted(), vec![Hear("MAIL"), Hang]].concat()]);
+    let mut session = session(relay(server.port));
+    let delivery = session.send(
+        &address("storage@example.org"),
+        &address("a@example.org"),
+        MESSAGE,
+        Instant::now() + SHORT,
+    );
+    assert_words(
+        &delivery,
+        Delivery::RelayDown,
+        &["the time for mail in this pass ended", "at MAIL"],
+    );
+}
+
+#[test]
+fn a_deadline_in_the_past_tries_nothing() {
+    let mut session = session(relay(1));
+    let delivery = session.send(
+        &address("storage@example.org"),
+        &address("a@example.org"),
+        MESSAGE,
+        Instant::now(),
+    );
+    assert_words(&delivery, Delivery::RelayDown, &["not tried"]);
+}
+
+#[test]
+fn a_connection_lost_with_the_mail_is_no_end_of_the_pass() {
+    for (steps, words) in [
+        (3, "RCPT: the server closed the connection"),
+        (5, "DATA: the server closed the connection"),
+        (
+            7,
+            "end of data: the server closed the connection; it may have been accepted",
+        ),
+    ] {
+        let server = Server::start(vec![
+            [greeted(), one_mail()[..steps].to_vec()].concat(),
+            script(&[greeted(), one_mail(), goodbye()]),
+        ]);
+        let mut session = session(relay(server.port));
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::Deferred,
+            &[words],
+        );
+        server.transcript();
+        assert_words(
+            &send(&mut session, "b@example.org"),
+            Delivery::Accepted,
+            &[],
+        );
+        session.close();
+        let heard = server.transcript();
+        assert!(heard.contains(&"RCPT TO:<b@example.org>".to_owned()));
+        assert!(!heard.contains(&"RCPT TO:<a@example.org>".to_owned()));
+    }
+}
+
+#[test]
+fn answers_that_cannot_come_there_are_not_taken_for_success() {
+    for (script, words) in [
+        (
+            [
+                greeted(),
+                one_mail()[..5].to_vec(),
+                vec![Say("250 ok"), Hang],
+            ]
+            .concat(),
+            "DATA: unexpected answer: 250 ok",
+        ),
+        (
+            [
+                greeted(),
+                one_mail()[..7].to_vec(),
+                vec![Say("354 more"), Hang],
+            ]
+            .concat(),
+            "end of data: unexpected answer: 354 more",
+        ),
+    ] {
+        let server = Server::start(vec![script]);
+        let mut session = session(relay(server.port));
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::Deferred,
+            &[words],
+        );
+    }
+}
+
+#[test]
+fn nothing_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let mut session = session(relay(port));
+    assert_eq!(
+        send(&mut session, "a@example.org"),
+        Delivery::RelayDown(format!(
+            "localhost:{port}: connect: Connection refused; nothing listens there: check smtp.host and smtp.port"
+        ))
+    );
+}
+
+fn login_offered(mechanisms: &'static str) -> Vec<Step> {
+    vec![
+        Say("220 mail.example ready"),
+        Hear("EHLO "),
+        Say("250-mail.example"),
+        Say(mechanisms),
+    ]
+}
+
+fn with_login(relay: Relay) -> Relay {
+    Relay {
+        login: login(),
+        allow_plain_login: true,
+        ..relay
+    }
+}
+
+fn plain_login(port: u16) -> Relay {
+    with_login(relay(port))
+}
+
+#[test]
+fn logs_in_by_plain_or_login() {
+    let plain = STANDARD.encode("\0storage\0s3cret/pass");
+    let server = Server::start(vec![script(&[
+        login_offered("250 AUTH LOGIN PLAIN"),
+        vec![Hear("AUTH PLAIN "), Say("235 welcome")],
+        one_mail(),
+        goodbye(),
+    ])]);
+    let mut by_plain = session(plain_login(server.port));
+    assert_words(
+        &send(&mut by_plain, "a@example.org"),
+        Delivery::Accepted,
+        &[],
+    );
+    drop(by_plain);
+    assert_eq!(server.transcript()[1], format!("AUTH PLAIN {plain}"));
+
+    let server = Server::start(vec![script(&[
+        login_offered("250 auth login"),
+        vec![
+            Hear("AUTH LOGIN"),
+            Say("334 VXNlcm5hbWU6"),
+            Hear(""),
+            Say("334 UGFzc3dvcmQ6"),
+            Hear(""),
+            Say("235 welcome"),
+        ],
+        one_mail(),
+        goodbye(),
+    ])]);
+    let mut by_login = session(plain_login(server.port));
+    assert_words(
+        &send(&mut by_login, "a@example.org"),
+        Delivery::Accepted,
+        &[],
+    );
+    drop(by_login);
+    assert_eq!(
+        server.transcript()[1..4],
+        [
+            "AUTH LOGIN".to_owned(),
+            STANDARD.encode("storage"),
+            STANDARD.encode("s3cret/pass")
+        ]
+    );
+}
+
+#[test]
+fn login_faults() {
+    let faults: [(Vec<Step>, &[&str]); 7] = [
+        (
+            script(&[
+                login_offered("250 AUTH PLAIN"),
+                vec![
+                    Hear("AUTH"),
+                    Say("535-5.7.8 s3cret/pass is not it, nor is"),
+                    Say("535 5.7.8 AHN0b3JhZ2UAczNjcmV0L3Bhc3M= or AHN0b3JhZ2UAczNj"),
+                ],
+                goodbye(),
+            ]),
+            &[
+                "login: 535 5.7.8 *** is not it, nor is *** or ***; check smtp.username and the password",
+            ],
+        ),
+        (
+            script(&[
+                login_offered("250 AUTH LOGIN"),
+                vec![
+                    Hear("AUTH"),
+                    Say("334 VXNlcm5hbWU6"),
+                    Hear(""),
+                    Say("334 UGFzc3dvcmQ6"),
+                    Hear(""),
+                    Say("535 no"),
+                ],
+                goodbye(),
+            ]),
+            &["login: 535 no; check smtp.username and the password"],
+        ),
+        (
+            script(&[
+                login_offered("250 AUTH PLAIN"),
+                vec![Hear("AUTH"), Say("454 4.7.0 no answer from the directory")],
+                goodbye(),
+            ]),
+            &["login: 454 4.7.0 no answer from the directory"],
+        ),
+        (
+            script(&[login_offered("250 SIZE"), goodbye()]),
+            &["login: the server offers no login (AUTH); many offer it only with TLS"],
+        ),
+        (
+            script(&[login_offered("250 AUTH CRAM-MD5 SCRAM-SHA-256"), goodbye()]),
+            &["login: the server offers only CRAM-MD5 SCRAM-SHA-256; PLAIN and LOGIN"],
+        ),
+        (
+            script(&[login_offered("250 AUTH PLAIN"), vec![Hear("AUTH")]]),
+            &["login: the server closed the connection"],
+        ),
+        (
+            script(&[
+                login_offered("250 AUTH PLAIN"),
+                vec![Hear("AUTH"), Say("334 ")],
+            ]),
+            &["login: unexpected answer: 334"],
+        ),
+    ];
+    for (script, pieces) in faults {
+        let said_goodbye = matches!(script.last(), Some(Say("221 bye")));
+        let server = Server::start(vec![script]);
+        let mut session = session(plain_login(server.port));
+        let delivery = send(&mut session, "a@example.org");
+        assert_words(&delivery, Delivery::RelayDown, pieces);
+        let heard = server.transcript();
+        if said_goodbye {
+            assert_eq!(heard.last().unwrap(), "QUIT");
+        }
+    }
+}
+
+#[test]
+fn a_login_never_goes_out_in_the_clear_unasked() {
+    let server = Server::start(vec![]);
+    let mut session = session(Relay {
+        login: login(),
+        ..relay(server.port)
+    });
+    assert_words(
+        &send(&mut session, "a@example.org"),
+        Delivery::RelayDown,
+        &["login: ", "smtp.allow_plain_login = true"],
+    );
+}
+
+#[test]
+fn addresses_and_texts_beyond_ascii() {
+    let server = Server::start(vec![script(&[
+        vec![
+            Say("220 hello"),
+            Hear("EHLO"),
+            Say("250-mail.example"),
+            Say("250-8BITMIME"),
+            Say("250 SMTPUTF8"),
+        ],
+        vec![
+            Hear("MAIL FROM:<storage@xn--mnchen-3ya.example> SMTPUTF8 BODY=8BITMIME"),
+            Say("250 ok"),
+            Hear("RCPT TO:<jürgen@xn--mnchen-3ya.example>"),
+            Say("250 ok"),
+            Hear("DATA"),
+            Say("354 go on"),
+            HearData,
+            Say("250 ok"),
+        ],
+        goodbye(),
+    ])]);
+    let mut able = session(relay(server.port));
+    let delivery = able.send(
+        &address("storage@münchen.example"),
+        &address("jürgen@münchen.example"),
+        "Subject: x\r\n\r\nüber\r\n".as_bytes(),
+        far(),
+    );
+    drop(able);
+    assert_words(&delivery, Delivery::Accepted, &[]);
+    assert_eq!(server.transcript().last().unwrap(), "QUIT");
+
+    let server = Server::start(vec![script(&[greeted(), one_mail(), goodbye()])]);
+    let mut unable = session(relay(server.port));
+    assert_words(
+        &send(&mut unable, "jürgen@example.org"),
+        Delivery::Refused,
+        &["jürgen@example.org is not ASCII and the server offers no SMTPUTF8"],
+    );
+    let delivery = unable.send(
+        &address("storage@example.org"),
+        &address("a@example.org"),
+        "Subject: x\r\n\r\nüber\r\n".as_bytes(),
+        far(),
+    );
+    assert_words(&delivery, Delivery::Refused, &["8BITMIME"]);
+    assert_words(
+        &send(&mut unable, "a@münchen.example"),
+        Delivery::Accepted,
+        &[],
+    );
+    drop(unable);
+    assert_eq!(server.transcript()[2], "RCPT TO:<a@xn--mnchen-3ya.example>");
+}
+
+#[test]
+fn an_address_cannot_bring_a_command_of_its_own() {
+    let server = Server::start(vec![]);
+    let mut session = session(relay(server.port));
+    let delivery = session.send(
+        &address("storage@example.org"),
+        &Address::new_dangerous("a", "example.org>\r\nRCPT TO:<b@example.org"),
+        MESSAGE,
+        far(),
+    );
+    assert_words(&delivery, Delivery::Refused, &["control character"]);
+}
+
+/// A server certificate for `names`, and the file that makes it trusted.
+struct Certificate {
+    config: Arc<ServerConfig>,
+    ca_file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+fn certificate(names: &[&str], adjust: impl FnOnce(&mut rcgen::CertificateParams)) -> Certificate {
+    certificate_for(rustls::ALL_VERSIONS, names, adjust)
+}
+
+fn certificate_for(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    names: &[&str],
+    adjust: impl FnOnce(&mut rcgen::CertificateParams),
+) -> Certificate {
+    let mut parameters = rcgen::CertificateParams::new(
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    // Authorities are told apart by their names.
+    parameters.distinguished_name.push(
+        rcgen::DnType::CommonName,
+        format!("test of {}", names.join(" ")),
+    );
+    adjust(&mut parameters);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    let other = rcgen::generate_simple_self_signed(vec!["other.example".to_owned()]).unwrap();
+    std::fs::write(
+        &ca_file,
+        format!("{}{}", other.cert.pem(), certificate.pem()),
+    )
+    .unwrap();
+    Certificate {
+        config: Arc::new(config),
+        ca_file,
+        _folder: folder,
+    }
+}
+
+fn starttls(config: &Arc<ServerConfig>) -> Vec<Step> {
+    vec![
+        Say("220 hello"),
+        Hear("EHLO"),
+        Say("250-mail.example"),
+        Say("250 STARTTLS"),
+        Hear("STARTTLS"),
+        Say("220 go on"),
+        Tls(Arc::clone(config)),
+    ]
+}
+
+fn after_starttls() -> Vec<Step> {
+    vec![
+        Hear("EHLO"),
+        Say("250-mail.example"),
+        Say("250 AUTH PLAIN"),
+        Hear("AUTH PLAIN"),
+        Say("235 ok"),
+    ]
+}
+
+#[test]
+fn mail_goes_over_starttls_and_tls() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let made = certificate_for(&[version], &["localhost"], |_| ());
+        let begun = [
+            (Security::Starttls, starttls(&made.config)),
+            (
+                Security::Tls,
+                vec![Tls(Arc::clone(&made.config)), Say("220 hello")],
+            ),
+        ];
+        for (security, begun) in begun {
+            let server = Server::start(vec![script(&[
+                begun,
+                after_starttls(),
+                one_mail(),
+                one_mail(),
+                goodbye(),
+            ])]);
+            let mut session = session(Relay {
+                security,
+                login: login(),
+                ca_file: Some(made.ca_file.clone()),
+                ..relay(server.port)
+            });
+            for to in ["a@example.org", "b@example.org"] {
+                assert_words(&send(&mut session, to), Delivery::Accepted, &[]);
+            }
+            drop(session);
+            assert_eq!(server.transcript().last().unwrap(), "QUIT");
+        }
+    }
+}
+
+#[test]
+fn answers_slipped_in_behind_starttls_are_not_believed() {
+    let made = certificate(&["localhost"], |_| ());
+    let server = Server::start(vec![vec![
+        Say("220 hello"),
+        Hear("EHLO"),
+        Say("250-mail.example"),
+        Say("250 STARTTLS"),
+        Hear("STARTTLS"),
+        // Enough to see a mail through.
+        Raw(b"220 go on\r\n250 mail.example\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n221 bye\r\n"),
+        Tls(Arc::clone(&made.config)),
+        Hang,
+    ]]);
+    let mut session = session(Relay {
+        security: Security::Starttls,
+        ca_file: Some(made.ca_file.clone()),
+        ..relay(server.port)
+    });
+    let delivery = send(&mut session, "a@example.org");
+    assert_words(
+        &delivery,
+        Delivery::RelayDown,
+        &[
+            "STARTTLS: the server sent more than its answer to STARTTLS",
+            "250 mail.example",
+        ],
+    );
+    assert_eq!(send(&mut session, "b@example.org"), delivery);
+    drop(session);
+    let heard = server.transcript();
+    assert!(heard.last().unwrap().starts_with("TLS: "), "{heard:?}");
+}
+
+#[test]
+fn without_verification_any_certificate_will_do() {
+    let made = certificate(&["other.example"], |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    });
+    let server = Server::start(vec![script(&[
+        starttls(&made.config),
+        after_starttls(),
+        one_mail(),
+        goodbye(),
+    ])]);
+    let mut session = session(Relay {
+        security: Security::Starttls,
+        login: login(),
+        verify: false,
+        ..relay(server.port)
+    });
+    assert_words(
+        &send(&mut session, "a@example.org"),
+        Delivery::Accepted,
+        &[],
+    );
+}
+
+#[test]
+fn certificates_that_are_not_trusted() {
+    let mine = certificate(&["localhost"], |_| ());
+    let elsewhere = certificate(&["mail.example.org", "mx.example.org"], |_| ());
+    let expired = certificate(&["localhost"], |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    });
+    let early = certificate(&["localhost"], |parameters| {
+        parameters.not_before = rcgen::date_time_ymd(3001, 1, 1);
+    });
+    let authority = certificate(&["localhost"], |parameters| {
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let renewed = certificate(&["localhost"], |_| ());
+    let faults: [(&Certificate, Option<&PathBuf>, &[&str]); 6] = [
+        (
+            &renewed,
+            Some(&mine.ca_file),
+            &["TLS: ", "BadSignature", "out of date?"],
+        ),
+        (
+            &mine,
+            Some(&elsewhere.ca_file),
+            &[
+                "TLS: ",
+                "UnknownIssuer",
+                "smtp.ca_file, or set smtp.verify = false",
+            ],
+        ),
+        (
+            &elsewhere,
+            Some(&elsewhere.ca_file),
+            &[
+                "TLS: ",
+                "not valid for name \"localhost\"",
+                "mail.example.org",
+                "mx.example.org",
+                "set smtp.host to a name in the certificate",
+            ],
+        ),
+        (
+            &expired,
+            Some(&expired.ca_file),
+            &["TLS: ", "certificate expired ", " days ago; renew"],
+        ),
+        (
+            &early,
+            Some(&early.ca_file),
+            &["TLS: ", "certificate not valid yet, only in ", "clock"],
+        ),
+        (
+            &authority,
+            Some(&authority.ca_file),
+            &["TLS: ", "CaUsedAsEndEntity", "(CA:TRUE)"],
+        ),
+    ];
+    for (made, ca_file, pieces) in faults {
+        for security in [Security::Starttls, Security::Tls] {
+            let script = if security == Security::Tls {
+                vec![Tls(Arc::clone(&made.config)), Say("220 hello"), Hang]
+            } else {
+                starttls(&made.config)
+            };
+            let server = Server::start(vec![script]);
+            let mut session = session(Relay {
+                security,
+                ca_file: ca_file.cloned(),
+                ..relay(server.port)
+            });
+            let delivery = send(&mut session, "a@example.org");
+            assert_words(&delivery, Delivery::RelayDown, pieces);
+            assert_eq!(send(&mut session, "b@example.org"), delivery);
+        }
+    }
+}
+
+#[test]
+fn tls_where_there_is_none() {
+    let made = certificate(&["localhost"], |_| ());
+    let faults: [(Security, Vec<Step>, &[&str]); 7] = [
+        (
+            Security::Starttls,
+            greeted(),
+            &["STARTTLS: not offered by the server; set smtp.security = \"tls\""],
+        ),
+        (
+            Security::Starttls,
+            [
+                starttls(&made.config)[..5].to_vec(),
+                vec![Say("454 4.7.0 TLS not available")],
+            ]
+            .concat(),
+            &["STARTTLS: 454 4.7.0 TLS not available"],
+        ),
+        (
+            Security::Starttls,
+            starttls(&made.config)[..5].to_vec(),
+            &["STARTTLS: the server closed the connection"],
+        ),
+        (
+            Security::Starttls,
+            starttls(&made.config)[..6].to_vec(),
+            &["TLS: "],
+        ),
+        (
+            Security::Tls,
+            vec![Say("220 plain text here"), Hang],
+            &["TLS: ", "set smtp.security = \"starttls\""],
+        ),
+        (Security::Tls, vec![], &["TLS"]),
+        (
+            Security::Starttls,
+            vec![Tls(Arc::clone(&made.config))],
+            &["no answer within 0.3s at greeting; if the server expects TLS"],
+        ),
+    ];
+    for (security, script, pieces) in faults {
+        let server = Server::start(vec![script]);
+        let mut session = session(Relay {
+            security,
+            timeout: if pieces[0].starts_with("no answer") {
+                SHORT
+            } else {
+                PATIENCE
+            },
+            ca_file: Some(made.ca_file.clone()),
+            ..relay(server.port)
+        });
+        let delivery = send(&mut session, "a@example.org");
+        assert_words(&delivery, Delivery::RelayDown, pieces);
+        assert_eq!(send(&mut session, "b@example.org"), delivery);
+    }
+}
+
+#[test]
+fn a_hang_in_the_tls_handshake_ends() {
+    let made = certificate(&["localhost"], |_| ());
+    // The header of a record whose 16 KiB never come.
+    let begun = Raw(b"\x16\x03\x03\x40\x00");
+    let before = starttls(&made.config)[..6].to_vec();
+    for (security, script) in [
+        (Security::Tls, vec![Hang]),
+        (Security::Tls, vec![begun.clone(), Dribble(0)]),
+        (Security::Starttls, [before.clone(), vec![Hang]].concat()),
+        (
+            Security::Starttls,
+            [before, vec![begun, Dribble(0)]].concat(),
+        ),
+    ] {
+        let server = Server::start(vec![script]);
+        let mut session = session(Relay {
+            security,
+            timeout: SHORT,
+            verify: false,
+            ..relay(server.port)
+        });
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::RelayDown,
+            &["no answer within 0.3s at TLS"],
+        );
+    }
+}
+
+#[test]
+fn authorities_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate here").unwrap();
+    let broken = folder.path().join("broken.pem");
+    std::fs::write(
+        &broken,
+        "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    for (ca_file, words) in [
+        (
+            folder.path().join("absent.pem"),
+            "absent.pem: No such file or directory",
+        ),
+        (empty, "no certificate in smtp.ca_file"),
+        (broken, "cannot use smtp.ca_file"),
+    ] {
+        let server = Server::start(vec![]);
+        let mut session = session(Relay {
+            security: Security::Tls,
+            ca_file: Some(ca_file),
+            ..relay(server.port)
+        });
+        assert_words(
+            &send(&mut session, "a@example.org"),
+            Delivery::RelayDown,
+            &[words],
+        );
+    }
+}
+
+#[test]
+fn closing_does_not_wait_for_a_server_that_says_nothing() {
+    let server = Server::start(vec![script(&[
+        greeted(),
+        one_mail(),
+        vec![Hear("QUIT"), Hang],
+    ])]);
+    let mut session = session(relay(server.port));
+    send(&mut session, "a@example.org");
+    let started = Instant::now();
+    session.close();
+    // The server's patience is twenty times as long.
+    assert!(started.elapsed() < PATIENCE / 2);
+}
