@@ -1,8 +1,22 @@
-//! petanotify tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong.
+//! petanotify tells the administrators of a PetaSAN or Ceph cluster by e-mail that the storage fills up, that a node is gone
+//! or that disks failed. A timer runs it every minute; each run is one pass.
+//!
+//! # One pass, in order
+//! 1. [`cli`] parses the command line; [`settings`] merges file and environment (what both leave open comes from PetaSAN).
+//! 2. [`store`] takes the lock and loads the [`state`]: what is remembered of the cluster, and the pending mails.
+//! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
+//! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`incident`] decides what of it is news.
+//! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
+//! 6. [`command::deliver`] lets [`message`] compose each mail and [`smtp`] send it, and writes down what became of it.
+//! 7. The state is saved, the lock given up.
+//!
+//! The modules of 4 and 5, `message` and `wording` see no file, process, socket, environment or clock: values in, values out.
 
 pub mod alert;
 pub mod ceph;
 pub mod check;
+pub mod cli;
+pub mod command;
 pub mod consul;
 pub mod facts;
 pub mod incident;
@@ -16,3 +30,76 @@ pub mod state;
 pub mod store;
 pub mod text;
 pub mod wording;
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use cli::{Cli, Color, Command, Config, Queue};
+use command::{Context, Done, Stop};
+use output::{Log, Priority};
+use settings::environment::Environment;
+use store::Store;
+
+/// Runs a command and reports its failure.
+pub fn run(cli: &Cli) -> ExitCode {
+    let environment = Environment::of_process();
+    let log = log(cli, &environment);
+    match dispatch(cli, environment, &log) {
+        Ok(Done::Complete) => ExitCode::SUCCESS,
+        Ok(Done::Incomplete) => ExitCode::from(1),
+        Err(stop) => {
+            log.error(format!("{:#}", stop.cause()));
+            ExitCode::from(stop.code())
+        }
+    }
+}
+
+fn log(cli: &Cli, environment: &Environment) -> Log {
+    let shown = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Priority::Error,
+        (false, 0) => Priority::Notice,
+        (false, 1) => Priority::Info,
+        (false, _) => Priority::Debug,
+    };
+    let stream = environment.text("JOURNAL_STREAM");
+    Log::new(shown, output::stderr_is_journal(stream.as_deref()))
+}
+
+fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop> {
+    let settings =
+        settings::load(cli.global.config.as_deref(), &environment).map_err(Stop::Config)?;
+    for warning in &settings.warnings {
+        log.warning(warning);
+    }
+    let color = match cli.global.color {
+        Color::Auto => None,
+        Color::Always => Some(true),
+        Color::Never => Some(false),
+    };
+    let no_color = environment.text("NO_COLOR");
+    let state_file =
+        settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
+    let context = Context {
+        store: Store::new(state_file),
+        state_option: cli.global.state.is_some(),
+        style: output::style(color, no_color.as_deref()),
+        log: log.clone(),
+        now: to_the_millisecond(Timestamp::now()),
+        zone: TimeZone::system(),
+        settings,
+        environment,
+    };
+    match &cli.command {
+        Command::Check(options) => command::check::check(&context, *options),
+        Command::Status(format) => command::status::status(&context, *format),
+        Command::Queue(Queue::List(format)) => command::queue::list(&context, *format),
+        Command::Config(Config::Show(format)) => command::config::show(&context, *format),
+    }
+}
+
+/// Nobody needs more of a time in a file that people read.
+fn to_the_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}

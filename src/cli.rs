@@ -1,0 +1,109 @@
+//! The command line: what can be said, and its help. Nothing here acts.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Tells the administrators of a PetaSAN or Ceph cluster by e-mail that the storage fills up, that a node is gone or that
+/// disks failed.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "petanotify",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 all done, 1 a check could not be carried out or mail stays queued, 2 wrong usage,\n\
+                  74 the state could not be read or written, 75 another pass is running, 78 the configuration is wrong.\n\
+                  See petanotify(1) and petanotify.toml(5)."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// The state file
+    #[arg(long, value_name = "FILE", global = true)]
+    pub state: Option<PathBuf>,
+    /// Say what is run and how long it takes; twice for every detail
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// One pass: carry out the checks, mail what is new, retry what is queued
+    #[command(after_help = "Examples:\n  \
+        petanotify check            what the timer runs every minute\n  \
+        petanotify check --dry-run  what would be mailed now, and to whom")]
+    Check(Check),
+    /// What is wrong now and since when, from the state file alone
+    Status(Json),
+    /// The pending mails
+    #[command(subcommand)]
+    Queue(Queue),
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// Options of `check`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Check {
+    /// Carry out the checks and print what would be mailed; send nothing, write nothing, take no lock
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Json {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the pending mails.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Queue {
+    /// List them, oldest first
+    List(Json),
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Config {
+    /// The settings in force and where each came from; secrets are masked
+    Show(Json),
+}

@@ -1,0 +1,349 @@
+//! `petanotify check`: one pass, in order.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::deliver::{Tally, deliver, mail_time};
+use super::observe::{self, Keep, Sight};
+use super::{Context, Done, Stop, print, print_json};
+use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
+use crate::check::CheckName;
+use crate::cli;
+use crate::message::{self, Sender};
+use crate::output;
+use crate::text::one_line;
+use crate::queue::Queue;
+use crate::settings::petasan;
+use crate::settings::{Recipient, Relay};
+use crate::state::{LastPass, State};
+use crate::store::{LOCK_PATIENCE, Lock, LockError};
+use crate::wording;
+
+/// The cluster's name where neither the configuration nor Consul has ever told one.
+const NAMELESS: &str = "ceph";
+
+/// Carries out one pass.
+///
+/// # Errors
+/// No pass was made, or its result could not be saved: see [`Stop`].
+pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
+    let begin = Instant::now();
+    let lock = match options.dry_run {
+        true => None,
+        false => Some(
+            context
+                .store
+                .lock(LOCK_PATIENCE)
+                .map_err(|error| match error {
+                    LockError::Held(cause) => Stop::Locked(cause),
+                    LockError::Unusable(cause) => Stop::State(cause),
+                })?,
+        ),
+    };
+    let loaded = match &lock {
+        Some(lock) => context.store.load(lock, context.now),
+        None => context.store.read(),
+    };
+    let loaded = loaded.map_err(Stop::State)?;
+    for problem in &loaded.problems {
+        context.log.error(problem);
+    }
+
+    let sight = observe::observe(context);
+    let mut pass = Pass::judge(context, loaded.state, sight, lock.is_some());
+    pass.report_causes(context, options);
+    let tally = match &lock {
+        Some(lock) => pass.mail(context, lock, begin)?,
+        None => Tally::default(),
+    };
+    pass.report_left_over(context, options);
+    let duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let complete = pass.is_complete(options);
+    if let Some(lock) = &lock {
+        pass.state.last_pass = Some(LastPass {
+            started: context.now,
+            duration_ms,
+            complete,
+        });
+        context.store.save(lock, &pass.state).map_err(Stop::State)?;
+    }
+    context.log.info(format!("the pass took {duration_ms} ms"));
+
+    if options.format.json {
+        print_json(&pass.document(context.now, options, duration_ms, tally))?;
+    } else if options.dry_run || output::stdout_is_terminal() {
+        print(&pass.text(context, options, tally))?;
+    }
+    Ok(if complete {
+        Done::Complete
+    } else {
+        Done::Incomplete
+    })
+}
+
+/// A pass after judging.
+struct Pass {
+    state: State,
+    alerts: Vec<Alert>,
+    recipients: Vec<Recipient>,
+    /// The mail server, or what is missing.
+    relay: Result<Relay, String>,
+}
+
+impl Pass {
+    fn judge(context: &Context, mut state: State, sight: Sight, keep: bool) -> Pass {
+        let settings = &context.settings;
+        let keep = if keep { Keep::Yes } else { Keep::No };
+        let import = observe::settle_import(context, sight.import, keep);
+        let cluster = (settings.cluster_name.clone())
+            .or(sight.datacenter)
+            .or(state.cluster)
+            .unwrap_or_else(|| NAMELESS.to_owned());
+        let rules = Rules {
+            checks: &settings.checks,
+            notify: &settings.notify,
+            nodes_prefix: &settings.consul.nodes_prefix,
+            cluster: &cluster,
+        };
+        let verdict = judge_pass(state.memory, sight.observed, rules, context.now);
+        state.memory = verdict.memory;
+        state.cluster = Some(cluster);
+        let recipients = petasan::recipients(settings, import.as_ref());
+        state.queue.address(&recipients);
+        for alert in &verdict.alerts {
+            state.queue.add(alert.clone(), &recipients);
+        }
+        Pass {
+            state,
+            alerts: verdict.alerts,
+            recipients,
+            relay: petasan::relay(&settings.smtp, import.as_ref()),
+        }
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = (&CheckName, &Outcome)> {
+        self.state.memory.outcomes.iter()
+    }
+
+    /// Says what was found, what could not be carried out and what stands in the way of mail.
+    fn report_causes(&self, context: &Context, options: cli::Check) {
+        let log = &context.log;
+        for (name, outcome) in self.outcomes() {
+            match &outcome.error {
+                Some(error) => log.error(format!("check {name}: {}", one_line(error))),
+                None => log.info(format!("check {name}: {}", outcome.summary)),
+            }
+        }
+        let raised = if options.dry_run { &[] } else { self.alerts.as_slice() };
+        for alert in raised {
+            log.notice(format!(
+                "{}: {}",
+                alert.kind.as_str(),
+                message::subject(alert)
+            ));
+        }
+        let waiting = match self.state.queue.len() {
+            0 => "so no alert can reach anybody".to_owned(),
+            1 => "so 1 mail waits".to_owned(),
+            many => format!("so {many} mails wait"),
+        };
+        if let Err(missing) = &self.relay {
+            log.warning(format!("mail is not set up: {missing}; {waiting}"));
+        } else if self.recipients.is_empty() {
+            log.warning(format!(
+                "nobody is to be told: the configuration has no [[recipient]] and PetaSAN no user with an e-mail \
+                 address who is to be notified; {waiting}"
+            ));
+        }
+        if !context.settings.smtp.verify && self.relay.is_ok() {
+            log.warning("smtp.verify is false: the mail server's certificate is not verified");
+        }
+    }
+
+    /// Sends what is due. What is to be sent is on disk before the first of it leaves.
+    fn mail(&mut self, context: &Context, lock: &Lock, begin: Instant) -> Result<Tally, Stop> {
+        let Ok(relay) = &self.relay else {
+            return Ok(Tally::default());
+        };
+        if self.state.queue.due(context.now).is_empty() {
+            return Ok(Tally::default());
+        }
+        if let Err(error) = context.store.save(lock, &self.state) {
+            for alert in &self.alerts {
+                context.log.error(format!(
+                    "not mailed, for it could not be saved: {}",
+                    message::subject(alert)
+                ));
+            }
+            return Err(Stop::State(error));
+        }
+        let sender = Sender {
+            from: relay.from.clone(),
+            zone: context.zone.clone(),
+            node: node_name(),
+        };
+        let relay = relay.clone();
+        let time = mail_time(begin.elapsed());
+        deliver(context, lock, &mut self.state.queue, relay, &sender, time)
+    }
+
+    /// Says why mail stays, each cause in one line, also when none was due: the exit status alone explains nothing.
+    fn report_left_over(&self, context: &Context, options: cli::Check) {
+        if options.dry_run || self.relay.is_err() {
+            return;
+        }
+        for (cause, number) in self.state.queue.left_over() {
+            let stay = if number == 1 { "stays" } else { "stay" };
+            let mails = wording::count(number, "mail");
+            context.log.error(format!("{mails} {stay} queued: {cause}"));
+        }
+    }
+
+    /// Whether every check was carried out in whole and no mail is left over.
+    fn is_complete(&self, options: cli::Check) -> bool {
+        let checked = self.outcomes().all(|(_, outcome)| outcome.error.is_none());
+        checked && (options.dry_run || self.state.queue.is_empty())
+    }
+
+    fn addressees(&self, alert: &Alert) -> Vec<String> {
+        let concerned = self.recipients.iter().filter(|r| alert.concerns(r));
+        concerned.map(|r| r.address.to_string()).collect()
+    }
+
+    fn document(
+        &self,
+        started: Timestamp,
+        options: cli::Check,
+        duration_ms: u64,
+        tally: Tally,
+    ) -> Document {
+        Document {
+            version: 1,
+            dry_run: options.dry_run,
+            started,
+            duration_ms,
+            checks: self
+                .outcomes()
+                .map(|(&name, outcome)| CheckDocument {
+                    name,
+                    state: outcome.state,
+                    summary: outcome.summary.clone(),
+                    error: outcome.error.clone(),
+                })
+                .collect(),
+            alerts: self
+                .alerts
+                .iter()
+                .map(|alert| AlertDocument {
+                    check: alert.report.topic().as_str(),
+                    kind: alert.kind.as_str(),
+                    subject: message::subject(alert),
+                    recipients: self.addressees(alert),
+                })
+                .collect(),
+            mail: MailDocument {
+                sent: tally.sent,
+                queued: self.state.queue.len(),
+                dropped: tally.dropped,
+            },
+        }
+    }
+
+    fn text(&self, context: &Context, options: cli::Check, tally: Tally) -> String {
+        let style = &context.style;
+        let mut text = String::new();
+        for (name, outcome) in self.outcomes() {
+            let word = format!("{:<7}", outcome.state.as_str());
+            let word = match outcome.state {
+                CheckState::Ok => style.green(&word),
+                CheckState::Alert => style.red(&word),
+                CheckState::Unknown => style.yellow(&word),
+            };
+            text.push_str(&format!("{name:<8}  {word}  {}\n", outcome.summary));
+        }
+        if !options.dry_run {
+            text.push_str(&format!(
+                "mail: {} sent, {} queued, {} dropped\n",
+                tally.sent,
+                self.state.queue.len(),
+                tally.dropped
+            ));
+            return text;
+        }
+        text.push_str(&would_mail(&self.state.queue, context.now));
+        text
+    }
+}
+
+/// What a pass would try to send now.
+fn would_mail(queue: &Queue, now: Timestamp) -> String {
+    let due = queue.due(now);
+    let mut text = String::new();
+    for entry in &due {
+        let to = entry.to.as_ref().map(ToString::to_string);
+        text.push_str(&format!(
+            "would mail {}: {}\n",
+            to.unwrap_or_default(),
+            message::subject(&entry.alert)
+        ));
+    }
+    for entry in queue.iter().filter(|entry| entry.to.is_none()) {
+        text.push_str(&format!(
+            "would keep, for nobody is to be told: {}\n",
+            message::subject(&entry.alert)
+        ));
+    }
+    let later = queue.len() - due.len() - queue.unaddressed();
+    if later > 0 {
+        text.push_str(&format!(
+            "{} to be tried later\n",
+            wording::count(later, "mail")
+        ));
+    }
+    if text.is_empty() {
+        text.push_str("would mail nothing\n");
+    }
+    text
+}
+
+fn node_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+/// The document of `check --json`.
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    dry_run: bool,
+    started: Timestamp,
+    duration_ms: u64,
+    checks: Vec<CheckDocument>,
+    alerts: Vec<AlertDocument>,
+    mail: MailDocument,
+}
+
+#[derive(Serialize)]
+struct CheckDocument {
+    name: CheckName,
+    state: CheckState,
+    summary: String,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AlertDocument {
+    check: &'static str,
+    kind: &'static str,
+    subject: String,
+    recipients: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct MailDocument {
+    sent: usize,
+    queued: usize,
+    dropped: usize,
+}

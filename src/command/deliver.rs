@@ -1,0 +1,146 @@
+//! Delivering what is due: takes mails from the queue, sends them, writes down at once what became of each.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::{Context, Stop};
+use crate::message::{self, Sender};
+use crate::text::one_line;
+use crate::queue::{Attempt, Entry, Fate, Queue};
+use crate::settings::Relay;
+use crate::smtp::{Delivery, Session};
+use crate::store::Lock;
+use crate::wording;
+
+/// One pass spends at most so long on mail.
+const MAIL_TIME: Duration = Duration::from_secs(50);
+
+/// A pass that is over by then lets the next one start on its minute.
+const PASS_TIME: Duration = Duration::from_secs(58);
+
+/// However long the checks took, so much is left for mail: else a cluster that answers slowly would never be told of.
+const LEAST_MAIL_TIME: Duration = Duration::from_secs(10);
+
+/// How long a pass that has already taken `elapsed` may spend on mail.
+pub fn mail_time(elapsed: Duration) -> Duration {
+    PASS_TIME
+        .saturating_sub(elapsed)
+        .clamp(LEAST_MAIL_TIME, MAIL_TIME)
+}
+
+/// How a delivery went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Mails that the server took over.
+    pub sent: usize,
+    /// Mails given up after the last attempt.
+    pub dropped: usize,
+}
+
+/// Tries everything that is due, within `time`, and writes down in the queue what became of each. A mail that was sent
+/// is on disk as such before the next one is begun.
+///
+/// # Errors
+/// What was sent can't be written down: going on would repeat every further mail as well.
+pub fn deliver(
+    context: &Context,
+    lock: &Lock,
+    queue: &mut Queue,
+    relay: Relay,
+    sender: &Sender,
+    time: Duration,
+) -> Result<Tally, Stop> {
+    let deadline = Instant::now() + time;
+    let log = &context.log;
+    let mut attempts = HashMap::new();
+    let mut tally = Tally::default();
+    let mut session = Session::new(relay, log.clone());
+    let mut sent = context.store.sent_list(lock).map_err(Stop::State)?;
+    let due = queue.due(context.now);
+    for (tried, entry) in due.iter().enumerate() {
+        if Instant::now() >= deadline {
+            log.warning(format!(
+                "no time is left in this pass for {}",
+                wording::count(due.len() - tried, "mail")
+            ));
+            break;
+        }
+        let attempt = match send(entry, &mut session, sender, deadline) {
+            Delivery::Accepted(words) => {
+                sent.add(&entry.id).map_err(Stop::State)?;
+                let mail = describe(entry);
+                log.notice(format!("{mail} sent: {}", one_line(&words)));
+                tally.sent += 1;
+                Attempt::Sent
+            }
+            Delivery::Refused(words) => Attempt::Refused(one_line(&words)),
+            Delivery::Deferred(words) => Attempt::Failed(one_line(&words)),
+            Delivery::RelayDown(words) => {
+                // Asked once for all of them.
+                let failed = Attempt::Failed(one_line(&words));
+                let rest = due[tried..].iter().map(|e| (e.id.clone(), failed.clone()));
+                attempts.extend(rest);
+                break;
+            }
+        };
+        attempts.insert(entry.id.clone(), attempt);
+    }
+    session.close();
+    let max_attempts = context.settings.smtp.max_attempts;
+    queue.settle(attempts, context.now, max_attempts, |entry, fate| {
+        tally.dropped += usize::from(fate == Fate::Dropped);
+        report_failure(context, entry, fate);
+    });
+    Ok(tally)
+}
+
+fn report_failure(context: &Context, entry: &Entry, fate: Fate) {
+    let mail = describe(entry);
+    let attempt = entry.attempts;
+    let words = entry.last_error.as_deref().unwrap_or_default();
+    let log = &context.log;
+    match fate {
+        Fate::Dropped => log.error(format!("{mail}: dropped after {attempt} attempts: {words}")),
+        Fate::Kept { logged: true } => {
+            log.warning(format!("{mail}: attempt {attempt} failed: {words}"));
+        }
+        Fate::Kept { logged: false } => {
+            log.info(format!("{mail}: attempt {attempt} failed: {words}"));
+        }
+    }
+}
+
+fn send(entry: &Entry, session: &mut Session, sender: &Sender, deadline: Instant) -> Delivery {
+    let Some(to) = &entry.to else {
+        return Delivery::Deferred("nobody to send it to is known yet".to_owned());
+    };
+    match message::compose(&entry.alert, to, sender) {
+        Ok(mail) => session.send(&sender.from.email, to, &mail, deadline),
+        Err(error) => Delivery::Refused(format!("{error:#}")),
+    }
+}
+
+fn describe(entry: &Entry) -> String {
+    let to = match &entry.to {
+        Some(to) => to.to_string(),
+        None => "nobody yet".to_owned(),
+    };
+    format!(
+        "mail {} to {to}, \"{}\"",
+        entry.id,
+        message::subject(&entry.alert)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_ends_before_the_next_pass_begins() {
+        for (elapsed, time) in [(0, 50), (8, 50), (9, 49), (48, 10), (90, 10)] {
+            let elapsed = Duration::from_secs(elapsed);
+            assert_eq!(mail_time(elapsed), Duration::from_secs(time), "{elapsed:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One module for each command: joins the core and the edges, decides nothing about the cluster.
+
+pub mod check;
+pub mod config;
+pub mod deliver;
+pub mod observe;
+pub mod queue;
+pub mod status;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::output::{self, Log, Style};
+use crate::settings::Settings;
+use crate::settings::environment::Environment;
+use crate::store::Store;
+
+/// What every command starts from.
+#[derive(Debug)]
+pub struct Context {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The environment of the process.
+    pub environment: Environment,
+    /// The state file.
+    pub store: Store,
+    /// Whether `--state` names it.
+    pub state_option: bool,
+    /// Where messages go.
+    pub log: Log,
+    /// How standard output looks.
+    pub style: Style,
+    /// When the command began, to the millisecond.
+    pub now: Timestamp,
+    /// The machine's time zone.
+    pub zone: TimeZone,
+}
+
+impl Context {
+    /// Where the import from PetaSAN is kept for the hour in which Consul can't be read.
+    pub fn import_cache(&self) -> PathBuf {
+        self.store.beside("petasan-import.json")
+    }
+}
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Everything was done.
+    Complete,
+    /// Done and saved, but a check could not be carried out or mail stays queued. The causes are on standard error already.
+    Incomplete,
+}
+
+/// Why a command did not do its work. The exit codes live here and nowhere else: 0 and 1 are those of [`Done`], 2 is clap's.
+#[derive(Debug)]
+pub enum Stop {
+    /// The configuration is wrong.
+    Config(anyhow::Error),
+    /// The state could not be read or written.
+    State(anyhow::Error),
+    /// Another pass is running.
+    Locked(anyhow::Error),
+    /// Standard output can't be written.
+    Output(anyhow::Error),
+}
+
+impl Stop {
+    /// The exit code, of sysexits(3): `EX_CONFIG`, `EX_IOERR`, `EX_TEMPFAIL`.
+    pub fn code(&self) -> u8 {
+        match self {
+            Stop::Config(_) => 78,
+            Stop::State(_) | Stop::Output(_) => 74,
+            Stop::Locked(_) => 75,
+        }
+    }
+
+    /// What went wrong.
+    pub fn cause(&self) -> &anyhow::Error {
+        match self {
+            Stop::Config(cause)
+            | Stop::State(cause)
+            | Stop::Locked(cause)
+            | Stop::Output(cause) => cause,
+        }
+    }
+}
+
+/// Prints data to standard output.
+fn print(text: &str) -> Result<(), Stop> {
+    output::write_stdout(text)
+        .context("cannot write to standard output")
+        .map_err(Stop::Output)
+}
+
+/// Prints a JSON document to standard output.
+fn print_json(document: &impl Serialize) -> Result<(), Stop> {
+    let mut text = serde_json::to_string_pretty(document)
+        .context("cannot write the answer as JSON")
+        .map_err(Stop::Output)?;
+    text.push('\n');
+    print(&text)
+}

@@ -1,0 +1,199 @@
+//! Asking the cluster: Ceph and Consul side by side, so that a pass takes hardly longer than the slowest answer.
+
+use std::thread;
+
+use super::Context;
+use crate::alert::Observed;
+use crate::ceph;
+use crate::consul::{self, Agent};
+use crate::facts::Membership;
+use crate::settings::petasan::{self, Import};
+use crate::settings::{Settings, petasan_cache};
+
+/// What a pass has seen.
+#[derive(Debug)]
+pub struct Sight {
+    /// For the judge.
+    pub observed: Observed,
+    /// The Consul datacenter's name, if it was seen.
+    pub datacenter: Option<String>,
+    /// Mail settings of PetaSAN; `None` where the file leaves nothing to PetaSAN.
+    pub import: Option<Result<Import, String>>,
+}
+
+/// Asks all that is to be asked. Failures are part of the answer, none stops the others.
+pub fn observe(context: &Context) -> Sight {
+    let settings = &context.settings;
+    let log = &context.log;
+    let words = |error: anyhow::Error| format!("{error:#}");
+    thread::scope(|scope| {
+        let usage = settings
+            .checks
+            .capacity
+            .map(|_| scope.spawn(|| ceph::usage(&settings.ceph, log).map_err(words)));
+        let tree = settings
+            .checks
+            .osds
+            .map(|_| scope.spawn(|| ceph::osd_tree(&settings.ceph, log).map_err(words)));
+        let (nodes, datacenter, import) = ask_consul(context);
+        Sight {
+            observed: Observed {
+                capacity: usage.map(|thread| joined(thread.join())),
+                nodes,
+                osds: tree.map(|thread| joined(thread.join())),
+            },
+            datacenter,
+            import,
+        }
+    })
+}
+
+fn joined<T>(result: thread::Result<Result<T, String>>) -> Result<T, String> {
+    result.unwrap_or_else(|_| Err("internal error: the thread that asked has panicked".to_owned()))
+}
+
+type ConsulSight = (
+    Option<Result<Membership, String>>,
+    Option<String>,
+    Option<Result<Import, String>>,
+);
+
+fn ask_consul(context: &Context) -> ConsulSight {
+    let settings = &context.settings;
+    let wants_nodes = settings.checks.nodes.is_some();
+    let wants_import = needs_import(settings);
+    if !wants_nodes && !wants_import && settings.cluster_name.is_some() {
+        return (None, None, None);
+    }
+    let agent = match Agent::new(&settings.consul) {
+        Ok(agent) => agent,
+        Err(error) => {
+            let cause = format!("{error:#}");
+            return (
+                wants_nodes.then(|| Err(cause.clone())),
+                None,
+                wants_import.then_some(Err(cause)),
+            );
+        }
+    };
+    let members = (wants_nodes || settings.cluster_name.is_none())
+        .then(|| agent.members(&context.log).map_err(|e| format!("{e:#}")));
+    let datacenter = match &members {
+        Some(Ok(members)) => members.datacenter.clone(),
+        _ => None,
+    };
+    let nodes = members.filter(|_| wants_nodes).map(|members| {
+        let members = members?;
+        let prefix = &settings.consul.nodes_prefix;
+        let keys = agent.keys(prefix, &context.log).map_err(|e| format!("{e:#}"))?;
+        if keys.leaderless {
+            context.log.warning(
+                "Consul has no leader (too few servers are alive): the list of nodes is the last one this agent knows, \
+                 and may be stale; look with: consul operator raft list-peers -stale",
+            );
+        }
+        let mut membership = consul::membership(prefix, &keys, &members);
+        agent.set_hidden_aside(prefix, &members, &mut membership, &context.log);
+        Ok(membership)
+    });
+    let import = wants_import.then(|| read_import(&agent, context));
+    (nodes, datacenter, import)
+}
+
+fn needs_import(settings: &Settings) -> bool {
+    settings.smtp.host.is_none() || settings.recipients.is_empty()
+}
+
+/// Asks PetaSAN for what the file leaves open, and for nothing else.
+fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
+    let words = |error: anyhow::Error| format!("{error:#}");
+    let config = match &context.settings.smtp.host {
+        Some(_) => None,
+        None => agent
+            .key(petasan::CONFIG_KEY, &context.log)
+            .map_err(words)?,
+    };
+    let mut users = Vec::new();
+    if context.settings.recipients.is_empty() {
+        let keys = agent
+            .keys(petasan::USERS_PREFIX, &context.log)
+            .map_err(words)?;
+        for key in keys.entries {
+            match key.value {
+                Ok(value) => users.push((key.key, value)),
+                Err(reason) => context
+                    .log
+                    .warning(format!("the user {}: {reason}; skipped", key.key)),
+            }
+        }
+    }
+    let (import, warnings) = petasan::parse(config.as_deref(), &users);
+    for warning in warnings {
+        context.log.warning(warning);
+    }
+    Ok(import)
+}
+
+/// The import to go by: what was just read, else the last good one from the cache, with a warning. A fresh one is kept if
+/// `keep` is set.
+pub fn settle_import(
+    context: &Context,
+    read: Option<Result<Import, String>>,
+    keep: Keep,
+) -> Option<Import> {
+    let path = context.import_cache();
+    match read? {
+        Ok(import) => {
+            // Settings that have become unusable do not displace the last good ones.
+            let good = context.settings.smtp.host.is_some() || import.smtp.is_ok();
+            if keep == Keep::Yes
+                && good
+                && let Err(error) = petasan_cache::write(&path, &import, context.now)
+            {
+                context.log.warning(format!("{error:#}"));
+            }
+            Some(import)
+        }
+        Err(cause) => match petasan_cache::read(&path) {
+            Ok(Some(cached)) => {
+                context.log.warning(format!(
+                    "PetaSAN's mail settings cannot be read, going on with those of {}: {cause}",
+                    cached.read
+                ));
+                Some(cached.import)
+            }
+            Ok(None) => {
+                context.log.warning(format!(
+                    "PetaSAN's mail settings cannot be read, and none are kept from before: {cause}"
+                ));
+                None
+            }
+            Err(error) => {
+                context.log.warning(format!(
+                    "PetaSAN's mail settings cannot be read: {cause}; {error:#}"
+                ));
+                None
+            }
+        },
+    }
+}
+
+/// Whether a fresh import is written to the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// A pass keeps it.
+    Yes,
+    /// Who only looks writes nothing.
+    No,
+}
+
+/// Reads the import for those who only look, if the settings leave anything to it.
+pub fn import_for_show(context: &Context) -> Option<Import> {
+    if !needs_import(&context.settings) {
+        return None;
+    }
+    let read = Agent::new(&context.settings.consul)
+        .map_err(|e| format!("{e:#}"))
+        .and_then(|agent| read_import(&agent, context));
+    settle_import(context, Some(read), Keep::No)
+}

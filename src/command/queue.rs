@@ -1,0 +1,114 @@
+//! `petanotify queue list`: the pending mails, from the state file alone.
+
+use serde::Serialize;
+
+use super::{Context, Done, Stop, print, print_json};
+use crate::cli::Json;
+use crate::incident::age;
+use crate::message;
+use crate::text::fit;
+use crate::queue::{Entry, Queue};
+use crate::wording;
+
+/// Lists the pending mails, oldest first.
+///
+/// # Errors
+/// The state can't be read.
+pub fn list(context: &Context, format: Json) -> Result<Done, Stop> {
+    let loaded = context.store.read().map_err(Stop::State)?;
+    for problem in loaded.problems {
+        context.log.warning(problem);
+    }
+    let queue = loaded.state.queue;
+    if format.json {
+        print_json(&Document {
+            version: 1,
+            messages: queue.iter().map(Message::of).collect(),
+        })?;
+    } else {
+        print(&table(&queue, context))?;
+    }
+    Ok(Done::Complete)
+}
+
+/// The document of `queue list --json`.
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    messages: Vec<Message>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    id: String,
+    check: &'static str,
+    kind: &'static str,
+    raised: jiff::Timestamp,
+    to: Option<String>,
+    subject: String,
+    attempts: u32,
+    last_attempt: Option<jiff::Timestamp>,
+    next_attempt: Option<jiff::Timestamp>,
+    last_error: Option<String>,
+}
+
+impl Message {
+    fn of(entry: &Entry) -> Self {
+        Message {
+            id: entry.id.to_string(),
+            check: entry.alert.report.topic().as_str(),
+            kind: entry.alert.kind.as_str(),
+            raised: entry.alert.raised,
+            to: entry.to.as_ref().map(ToString::to_string),
+            subject: message::subject(&entry.alert),
+            attempts: entry.attempts,
+            last_attempt: entry.last_attempt,
+            next_attempt: entry.next_attempt,
+            last_error: entry.last_error.clone(),
+        }
+    }
+}
+
+/// Two lines for each mail: what it is, and below it why it is still here.
+fn table(queue: &Queue, context: &Context) -> String {
+    if queue.is_empty() {
+        return "No mail is pending.\n".to_owned();
+    }
+    let style = &context.style;
+    let mut text = style.bold(&format!(
+        "{:<12}  {:<9}  {:>5}  {:<9}  {}\n",
+        "ID", "RAISED", "TRIES", "NEXT TRY", "TO, SUBJECT, LAST ERROR"
+    ));
+    let room = style.width.saturating_sub(43).max(20);
+    for entry in queue {
+        let next = match entry.next_attempt {
+            Some(next) if next > context.now => {
+                format!("in {}", wording::duration(age(context.now, next)))
+            }
+            _ => "next pass".to_owned(),
+        };
+        let to = match &entry.to {
+            Some(to) => to.to_string(),
+            None => "(nobody to tell yet)".to_owned(),
+        };
+        let head = format!(
+            "{:<12}  {:<9}  {:>5}  {next:<9}  ",
+            entry.id,
+            wording::duration(age(entry.alert.raised, context.now)),
+            entry.attempts,
+        );
+        text.push_str(&format!("{head}{}\n", fit(&to, room)));
+        let indent = " ".repeat(43);
+        text.push_str(&format!(
+            "{indent}{}\n",
+            fit(&message::subject(&entry.alert), room)
+        ));
+        if let Some(error) = &entry.last_error {
+            text.push_str(&format!(
+                "  {}\n",
+                style.red(&fit(error, style.width.saturating_sub(2)))
+            ));
+        }
+    }
+    text
+}
