@@ -1,0 +1,17 @@
+//! Runs the built petanotify against stand-ins for Ceph, Consul and the mail server.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod bad_input;
+mod ceph;
+mod certificates;
+mod cli;
+mod cluster;
+mod consul;
+mod docs;
+mod pass;
+mod petasan_import;
+mod queue;
+mod relay;
+mod state_file;
+mod wire;

@@ -1,0 +1,378 @@
+//! What is kept between passes, and what becomes of it when the file is not as it was left.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+
+use crate::ceph::{Behaviour, Question, recorded};
+use crate::cluster::{Cluster, mode};
+use crate::consul::MEMBERS;
+
+/// A cluster in which an OSD is down and has been told of.
+fn told() -> Cluster {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    assert_eq!(cluster.pass(0).len(), 1);
+    assert!(cluster.pass(0).is_empty());
+    cluster
+}
+
+fn broken_copies(cluster: &Cluster) -> Vec<String> {
+    cluster
+        .state_names()
+        .into_iter()
+        .filter(|name| name.contains(".broken-"))
+        .collect()
+}
+
+#[test]
+fn the_folder_holds_what_the_contract_says_and_nobody_else_may_read_it() {
+    let cluster = told();
+    for name in cluster.state_names() {
+        assert_eq!(mode(&cluster.state_folder().join(&name)), 0o600, "{name}");
+    }
+    let names = cluster.state_names();
+    for name in ["state.json", "state.json.bak", "state.json.lock"] {
+        assert!(
+            names.iter().any(|other| other == name),
+            "no {name} in {names:?}"
+        );
+    }
+    assert!(
+        !names.iter().any(|name| name == "state.json.new"),
+        "{names:?}"
+    );
+    let text = fs::read_to_string(cluster.state_file()).unwrap();
+    assert!(text.lines().count() > 10, "readable by a person:\n{text}");
+}
+
+#[test]
+fn a_lax_umask_makes_no_difference() {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    fs::remove_dir(cluster.state_folder()).unwrap();
+    cluster.check_after("umask 0").exits(0);
+    assert_eq!(mode(&cluster.state_folder()), 0o700);
+    for name in cluster.state_names() {
+        assert_eq!(mode(&cluster.state_folder().join(&name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_missing_folder_is_made() {
+    let mut cluster = Cluster::new();
+    let folder = cluster.folder().join("deep/er");
+    cluster.without_flags();
+    let (config, state) = (cluster.config_file(), folder.join("state.json"));
+    cluster.env("PETANOTIFY_CONFIG", config.to_str().unwrap());
+    cluster.env("PETANOTIFY_STATE", state.to_str().unwrap());
+    cluster.check().exits(0).is_silent();
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&state), 0o600);
+}
+
+#[test]
+fn the_state_is_replaced_and_the_lock_file_is_not() {
+    let cluster = Cluster::new();
+    let inode = |name: &str| {
+        fs::metadata(cluster.state_folder().join(name))
+            .unwrap()
+            .ino()
+    };
+    cluster.check().exits(0);
+    let lock = inode("state.json.lock");
+    let reader = fs::File::open(cluster.state_file()).unwrap();
+    let before = reader.metadata().unwrap();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.check().exits(0);
+    assert_eq!(inode("state.json.lock"), lock);
+    assert_ne!(
+        inode("state.json"),
+        before.ino(),
+        "who reads the old one reads it whole"
+    );
+    let after = reader.metadata().unwrap();
+    assert_eq!(
+        (after.len(), after.mtime_nsec()),
+        (before.len(), before.mtime_nsec()),
+        "it was never written in place"
+    );
+}
+
+#[test]
+fn from_a_broken_file_the_pass_goes_on_with_the_backup() {
+    let whole = fs::read(told().state_file()).unwrap();
+    let half = &whole[..whole.len() / 2];
+    let broken: [&[u8]; 6] = [
+        b"",
+        half,
+        b"not JSON at all",
+        b"\0\0\0\0\0\0\0\0",
+        b"[1, 2",
+        b"{\"version\": \"one\"}",
+    ];
+    for content in broken {
+        let cluster = told();
+        fs::write(cluster.state_file(), content).unwrap();
+        let run = cluster.check();
+        run.exits(0).says(&["error", "state.json"]);
+        let shown = String::from_utf8_lossy(content);
+        assert!(
+            cluster.relay.take_mails().is_empty(),
+            "told before; the backup knows: {shown}"
+        );
+        let aside = broken_copies(&cluster);
+        assert_eq!(aside.len(), 1, "{aside:?}");
+        assert!(aside[0].starts_with("state.json.broken-20"), "{aside:?}");
+        assert_eq!(
+            fs::read(cluster.state_folder().join(&aside[0])).unwrap(),
+            content,
+            "set aside as it was"
+        );
+        run.says(&[aside[0].as_str()]);
+        assert_eq!(cluster.state()["version"], 1);
+        cluster.check().exits(0).is_silent();
+        cluster.ceph.healthy();
+        assert_eq!(cluster.subjects(), ["[prod] all OSDs are up again"]);
+    }
+}
+
+#[test]
+fn with_the_backup_broken_too_alerting_begins_anew() {
+    let cluster = told();
+    fs::write(cluster.state_file(), "garbage").unwrap();
+    fs::write(cluster.state_folder().join("state.json.bak"), "garbage too").unwrap();
+    let run = cluster.check();
+    run.exits(0).says(&["error", "state.json.bak"]);
+    assert_eq!(
+        cluster.relay.take_mails().len(),
+        1,
+        "better told twice than never"
+    );
+    let aside = broken_copies(&cluster);
+    assert_eq!(aside.len(), 2, "{aside:?}");
+    cluster.check().exits(0).is_silent();
+}
+
+#[test]
+fn an_absent_file_with_a_backup_is_the_backup() {
+    let cluster = told();
+    fs::remove_file(cluster.state_file()).unwrap();
+    assert!(
+        cluster.pass(0).is_empty(),
+        "a crash between two renames loses nothing"
+    );
+}
+
+#[test]
+fn a_queued_mail_survives_a_torn_state() {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster
+        .relay
+        .fault(crate::relay::Stage::Greeting, crate::relay::Fault::Drop);
+    cluster.check().exits(1);
+    cluster.check().exits(1);
+    let text = fs::read(cluster.state_file()).unwrap();
+    fs::write(cluster.state_file(), &text[..text.len() / 3]).unwrap();
+    cluster.relay.heal();
+    assert_eq!(cluster.pass(0).len(), 1);
+}
+
+#[test]
+fn a_file_of_a_later_release_is_left_alone() {
+    let cluster = told();
+    let text = "{\"version\": 2, \"what\": \"nobody knows yet\"}\n";
+    fs::write(cluster.state_file(), text).unwrap();
+    let before = cluster.state_names();
+    for arguments in [
+        &["check"][..],
+        &["check", "--dry-run"],
+        &["status"],
+        &["queue", "list"],
+    ] {
+        let run = cluster.run(arguments);
+        run.exits(74).says(&["state.json", "version 2"]);
+    }
+    assert_eq!(fs::read_to_string(cluster.state_file()).unwrap(), text);
+    assert_eq!(cluster.state_names(), before, "nothing set aside");
+    assert!(cluster.relay.take_mails().is_empty());
+}
+
+#[test]
+fn a_directory_in_its_place_is_an_error_and_stays() {
+    let cluster = Cluster::new();
+    fs::create_dir(cluster.state_file()).unwrap();
+    cluster
+        .check()
+        .exits(74)
+        .says(&["error", "state.json", "directory"]);
+    assert!(cluster.state_file().is_dir());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error() {
+    let mut cluster = Cluster::new();
+    cluster.without_flags();
+    let (config, state) = (
+        cluster.config_file(),
+        cluster.config_file().join("sub/state.json"),
+    );
+    cluster.env("PETANOTIFY_CONFIG", config.to_str().unwrap());
+    cluster.env("PETANOTIFY_STATE", state.to_str().unwrap());
+    cluster
+        .check()
+        .exits(74)
+        .says(&["error", "petanotify.toml/sub"]);
+}
+
+/// Lets everybody into the state folder and nobody change anything in it.
+fn write_protect(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_an_error_before_anything_is_sent() {
+    let mut cluster = told();
+    write_protect(&cluster.state_folder());
+    cluster.ceph.healthy();
+    cluster.as_nobody();
+    let before = fs::read(cluster.state_file()).unwrap();
+    cluster
+        .check()
+        .exits(74)
+        .says(&["error", "state", "Permission denied"]);
+    assert!(
+        cluster.relay.take_mails().is_empty(),
+        "a mail that cannot be written down would be sent for ever"
+    );
+    assert_eq!(fs::read(cluster.state_file()).unwrap(), before);
+
+    let run = cluster.run(&["check", "--dry-run", "--json"]);
+    assert_eq!(
+        run.exits(0).json()["alerts"][0]["kind"],
+        "cleared",
+        "a dry run needs nothing to be writable"
+    );
+    cluster.run(&["status"]).exits(0);
+    cluster.run(&["queue", "list"]).exits(0);
+    fs::set_permissions(cluster.state_folder(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_cannot_be_saved_is_not_sent() {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    // In the way of the temporary file; lock and state can still be opened.
+    let obstacle = cluster.state_folder().join("state.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    let run = cluster.check();
+    run.exits(74)
+        .says(&["error", "state.json.new"])
+        .says(&["not mailed", "[prod] 1 OSD down on node2: osd.1"]);
+    assert!(cluster.relay.connections().is_empty());
+    fs::remove_dir(obstacle).unwrap();
+    assert_eq!(cluster.pass(0).len(), 1, "it is told as soon as it can be");
+}
+
+#[test]
+fn a_state_that_may_not_be_read_is_an_error() {
+    let mut cluster = told();
+    cluster.as_nobody();
+    if rustix::process::geteuid().is_root() {
+        chown(cluster.state_folder(), Some(65534), Some(65534)).unwrap();
+        chown(
+            cluster.state_folder().join("state.json.lock"),
+            Some(65534),
+            Some(65534),
+        )
+        .unwrap();
+    } else {
+        fs::set_permissions(cluster.state_file(), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    let before = cluster.state_names();
+    cluster
+        .check()
+        .exits(74)
+        .says(&["error", "state.json", "Permission denied"]);
+    assert_eq!(
+        cluster.state_names(),
+        before,
+        "what cannot be read is not taken for broken"
+    );
+}
+
+#[test]
+fn a_second_pass_waits_10_s_and_gives_up() {
+    let mut cluster = Cluster::new();
+    cluster.ceph.does(
+        Question::Status,
+        &Behaviour::Wait(recorded("18.2.7/status.healthy")),
+    );
+    cluster.ceph.osds(recorded("18.2.7/osd-tree.one-osd-down"));
+    // The first one must still be at it when the second one gives up.
+    cluster.set("ceph.timeout", "\"40s\"");
+    let first = cluster.start(&["check"]);
+    cluster.consul.wait_for_request(MEMBERS);
+    let begun = std::time::Instant::now();
+    let second = cluster.start(&["check"]);
+    let dry = cluster.start(&["check", "--dry-run"]);
+
+    // Neither those who only look nor a dry run wait for the lock; the dry run waits for Ceph like the first pass.
+    cluster.run(&["status"]).exits(0);
+    cluster.run(&["queue", "list"]).exits(0);
+    let second = second.wait();
+    second.exits(75).says(&["error", "10 s"]);
+    assert!(begun.elapsed().as_secs_f64() > 9.0, "it waited");
+    cluster.ceph.release();
+    first.wait().exits(0);
+    dry.wait().exits(0);
+    assert_eq!(
+        cluster.relay.take_mails().len(),
+        1,
+        "the first one did its work"
+    );
+}
+
+#[test]
+fn a_second_pass_that_gets_the_lock_in_time_goes_on() {
+    let cluster = Cluster::new();
+    cluster.ceph.osds(recorded("18.2.7/osd-tree.one-osd-down"));
+    cluster.ceph.does(
+        Question::Status,
+        &Behaviour::Wait(recorded("18.2.7/status.healthy")),
+    );
+    let first = cluster.start(&["check"]);
+    cluster.consul.wait_for_request(MEMBERS);
+    let mut second = cluster.start(&["check"]);
+    assert!(second.is_running());
+    cluster.ceph.release();
+    first.wait().exits(0);
+    second.wait().exits(0);
+    assert_eq!(
+        cluster.relay.take_mails().len(),
+        1,
+        "the second one found the first one's state"
+    );
+}
+
+#[test]
+fn a_killed_pass_leaves_no_lock_behind() {
+    let cluster = Cluster::new();
+    cluster.ceph.does_both(&Behaviour::Hang);
+    let pass = cluster.start(&["check"]);
+    cluster.consul.wait_for_request(MEMBERS);
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while cluster.ceph.processes().is_empty() {
+        assert!(std::time::Instant::now() < limit, "ceph was not started");
+        std::thread::yield_now();
+    }
+    pass.kill();
+    cluster.ceph.healthy();
+    // The hanging CLI of the killed pass may still run: it must not have inherited the lock.
+    cluster.check().exits(0);
+}
