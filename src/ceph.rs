@@ -195,7 +195,7 @@ fn failed(
     anyhow!(message)
 }
 
-/// What to do about a failure, as far as the CLI's words tell causes apart. They are those of Ceph 16.2; later ones are the same.
+/// What to do about a failure, as far as the CLI's words tell causes apart. They were looked at in Ceph 14.2, 16.2, 18.2 and 20.2.
 fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<String> {
     let name = settings.name.as_deref().unwrap_or("client.admin");
     let conf = match &settings.conf {
@@ -218,19 +218,22 @@ fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<
             "no monitor answers: are the monitors in {conf} running, and reachable from here?"
         ));
     }
+    let keyring = match &settings.keyring {
+        Some(keyring) => format!(" ({})", keyring.display()),
+        None => String::new(),
+    };
+    // A broken key is error 5 up to 18.2, and 13 like a wrong one in 20.2.
+    if says("[errno 5]") || says("auth: error parsing file") {
+        return Some(format!(
+            "the key in the keyring of {name}{keyring} is broken"
+        ));
+    }
     if code == Some(13) || says("[errno 13]") {
-        let keyring = match &settings.keyring {
-            Some(keyring) => format!(" ({})", keyring.display()),
-            None => String::new(),
-        };
         return Some(format!(
             "may this user read the keyring of {name}{keyring}, and does it hold the key that Ceph knows? \
              `ceph auth get-or-create {} mon 'allow r'` makes one that is enough",
             settings.name.as_deref().unwrap_or("client.petanotify")
         ));
-    }
-    if says("[errno 5]") {
-        return Some(format!("the key in the keyring of {name} is broken"));
     }
     if says("[errno 2]") || says("[errno 22]") {
         return Some(format!(

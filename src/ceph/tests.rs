@@ -1,9 +1,10 @@
-//! The recorded answers of two releases, odd ones written by hand, and CLIs that fail.
+//! The recorded answers of four releases, odd ones written by hand, and CLIs that fail.
 
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::output::Priority;
+use std::fs;
 use std::path::PathBuf;
 
 fn log() -> Log {
@@ -42,54 +43,115 @@ fn osds(printed: &str) -> OsdTree {
     parse_osd_tree(printed.as_bytes()).unwrap()
 }
 
-macro_rules! recorded {
-    ($release:literal, $name:literal) => {
-        include_bytes!(concat!(
-            "../../tests/fixtures/ceph/",
-            $release,
-            "/",
-            $name,
-            ".json"
-        ))
-    };
+/// The releases that answers were recorded of.
+const RELEASES: [&str; 4] = ["14.2.21", "16.2.15", "18.2.7", "20.2.4"];
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ceph")
+}
+
+/// What a real cluster of that release answered in that state.
+fn recorded(release: &str, question: &str, state: &str) -> Vec<u8> {
+    let file = recordings()
+        .join(release)
+        .join(format!("{question}.{state}.json"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The release and the state of every recorded answer to a question.
+fn recorded_states(question: &str) -> BTreeSet<(String, String)> {
+    let mut states = BTreeSet::new();
+    for release in fs::read_dir(recordings()).unwrap() {
+        let release = release.unwrap();
+        for file in fs::read_dir(release.path()).unwrap() {
+            let file = file.unwrap().file_name().into_string().unwrap();
+            if let Some((asked, state)) = file.split_once('.')
+                && asked == question
+            {
+                let release = release.file_name().into_string().unwrap();
+                states.insert((release, state.strip_suffix(".json").unwrap().to_owned()));
+            }
+        }
+    }
+    states
 }
 
 #[test]
 fn usage_is_read_from_every_recorded_status() {
-    macro_rules! cases {
-        ($($release:literal $name:literal $used:literal $total:literal $mgr:literal;)*) => {
-            [$(($release, $name, recorded!($release, $name).as_slice(), Usage {
-                used_bytes: $used,
-                total_bytes: $total,
-                mgr_available: $mgr,
-            })),*]
-        };
-    }
-    for (release, name, printed, usage) in cases![
-        "16.2.15" "status.destroyed" 133749 805306368 true;
-        "16.2.15" "status.down-and-out" 120985 805306368 true;
-        "16.2.15" "status.healthy" 144756 1073741824 true;
-        "16.2.15" "status.mgr-down" 12694 134217728 false;
-        "16.2.15" "status.one-osd-down" 147871 1073741824 true;
-        "16.2.15" "status.stray-down" 124079 805306368 true;
-        "16.2.15" "status.two-osds-down" 154080 1073741824 true;
-        "16.2.15" "status.used-30" 86229380 268435456 true;
-        "16.2.15" "status.used-50" 161795233 268435456 true;
-        "18.2.7" "status.destroyed" 116264 805306368 true;
-        "18.2.7" "status.down-and-out" 102447 805306368 true;
-        "18.2.7" "status.healthy" 125836 1073741824 true;
-        "18.2.7" "status.one-osd-down" 128526 1073741824 true;
-        "18.2.7" "status.stray-down" 107827 805306368 true;
-        "18.2.7" "status.two-osds-down" 131216 1073741824 true;
-        "18.2.7" "status.used-30" 92472004 268435456 true;
-        "18.2.7" "status.used-50" 142803652 268435456 true;
+    let mut untold = recorded_states("status");
+    for (release, state, used_bytes, total_bytes, mgr_available) in [
+        ("14.2.21", "destroyed", 98646, 805306368, true),
+        ("14.2.21", "down-and-out", 96012, 805306368, true),
+        ("14.2.21", "forgotten", 321252, 1073741824, true),
+        ("14.2.21", "fresh", 0, 0, true),
+        ("14.2.21", "healthy", 57658, 1073741824, true),
+        ("14.2.21", "mgr-down", 136504844, 268435456, false),
+        ("14.2.21", "never-booted", 0, 0, true),
+        ("14.2.21", "no-mgr-yet", 0, 0, false),
+        ("14.2.21", "noout", 78756, 1073741824, true),
+        ("14.2.21", "one-osd-down", 76160, 1073741824, true),
+        ("14.2.21", "stray-down", 98646, 805306368, true),
+        ("14.2.21", "two-osds-down", 99484, 1073741824, true),
+        ("14.2.21", "used-30", 81959464, 268435456, true),
+        ("14.2.21", "used-50", 136504844, 268435456, true),
+        ("16.2.15", "destroyed", 133749, 805306368, true),
+        ("16.2.15", "down-and-out", 120985, 805306368, true),
+        ("16.2.15", "forgotten", 417468, 1073741824, true),
+        ("16.2.15", "fresh", 0, 0, true),
+        ("16.2.15", "healthy", 144756, 1073741824, true),
+        ("16.2.15", "mgr-down", 12694, 134217728, false),
+        ("16.2.15", "never-booted", 0, 0, true),
+        ("16.2.15", "no-mgr-yet", 0, 0, false),
+        ("16.2.15", "noout", 107674, 1073741824, true),
+        ("16.2.15", "one-osd-down", 147871, 1073741824, true),
+        ("16.2.15", "stray-down", 124079, 805306368, true),
+        ("16.2.15", "two-osds-down", 154080, 1073741824, true),
+        ("16.2.15", "used-30", 86229380, 268435456, true),
+        ("16.2.15", "used-50", 161795233, 268435456, true),
+        ("18.2.7", "destroyed", 116264, 805306368, true),
+        ("18.2.7", "down-and-out", 102447, 805306368, true),
+        ("18.2.7", "forgotten", 403002, 1073741824, true),
+        ("18.2.7", "fresh", 0, 0, true),
+        ("18.2.7", "healthy", 125836, 1073741824, true),
+        ("18.2.7", "mgr-down", 136519660, 268435456, false),
+        ("18.2.7", "never-booted", 0, 0, true),
+        ("18.2.7", "no-mgr-yet", 0, 0, false),
+        ("18.2.7", "noout", 97736, 1073741824, true),
+        ("18.2.7", "one-osd-down", 128526, 1073741824, true),
+        ("18.2.7", "stray-down", 107827, 805306368, true),
+        ("18.2.7", "two-osds-down", 131216, 1073741824, true),
+        ("18.2.7", "used-30", 92472004, 268435456, true),
+        ("18.2.7", "used-50", 142803652, 268435456, true),
+        ("20.2.4", "destroyed", 141946, 805306368, true),
+        ("20.2.4", "down-and-out", 135766, 805306368, true),
+        ("20.2.4", "forgotten", 380953, 1073741824, true),
+        ("20.2.4", "fresh", 0, 0, true),
+        ("20.2.4", "healthy", 40428, 1073741824, true),
+        ("20.2.4", "mgr-down", 136860120, 268435456, false),
+        ("20.2.4", "never-booted", 0, 0, true),
+        ("20.2.4", "no-mgr-yet", 0, 0, false),
+        ("20.2.4", "noout", 451265, 1073741824, true),
+        ("20.2.4", "one-osd-down", 448204, 1073741824, true),
+        ("20.2.4", "stray-down", 138856, 805306368, true),
+        ("20.2.4", "two-osds-down", 481659, 1073741824, true),
+        ("20.2.4", "used-30", 82320280, 268435456, true),
+        ("20.2.4", "used-50", 136860120, 268435456, true),
     ] {
-        assert_eq!(parse_status(printed).unwrap(), usage, "{release} {name}");
+        let usage = Usage {
+            used_bytes,
+            total_bytes,
+            mgr_available,
+        };
+        let printed = recorded(release, "status", state);
+        assert_eq!(parse_status(&printed).unwrap(), usage, "{release} {state}");
+        untold.remove(&(release.to_owned(), state.to_owned()));
     }
+    assert_eq!(untold, BTreeSet::new(), "recorded, but not told above");
 }
 
 #[test]
 fn osds_are_read_from_every_recorded_tree() {
+    let none = (vec![], vec![]);
     let all_up = (vec![0, 1, 2, 3], vec![]);
     let one_down = (vec![0, 2, 3], vec![(1, down(Some("node2"), "down"))]);
     let two_down = (
@@ -104,41 +166,59 @@ fn osds_are_read_from_every_recorded_tree() {
         ..down(Some("node2"), "down")
     };
     let down_and_out = (vec![0, 3], vec![(1, out), (2, down(Some("node1"), "down"))]);
-    let stray = DownOsd {
-        out: true,
+    let stray = |out| DownOsd {
+        out,
         stray: true,
         ..down(None, "down")
     };
     let stray_down = (
         vec![0, 3],
-        vec![(1, stray.clone()), (2, down(Some("node1"), "down"))],
+        vec![(1, stray(true)), (2, down(Some("node1"), "down"))],
     );
     let destroyed = (
         vec![0, 3],
-        vec![(1, stray), (2, down(Some("node1"), "destroyed"))],
+        vec![(1, stray(true)), (2, down(Some("node1"), "destroyed"))],
     );
-    macro_rules! both_releases {
-        ($($name:literal $osds:expr;)*) => {
-            [$(
-                ("16.2.15", $name, recorded!("16.2.15", $name).as_slice(), $osds.clone()),
-                ("18.2.7", $name, recorded!("18.2.7", $name).as_slice(), $osds.clone()),
-            )*]
-        };
+    let without_host = (vec![0, 2, 3], vec![(1, down(None, "down"))]);
+    let forgotten = (vec![0, 2, 3], vec![]);
+    let mut untold = recorded_states("osd-tree");
+    for release in RELEASES {
+        // 14.2 gives an OSD no weight until it has booted.
+        let never_booted = (vec![], vec![(0, stray(release == "14.2.21"))]);
+        for (state, (up, down)) in [
+            ("no-mgr-yet", &none),
+            ("fresh", &none),
+            ("never-booted", &never_booted),
+            ("healthy", &all_up),
+            ("device-classes", &all_up),
+            ("mgr-down", &all_up),
+            ("one-osd-down", &one_down),
+            ("noout", &one_down),
+            ("reweighted", &one_down),
+            ("two-osds-down", &two_down),
+            ("down-and-out", &down_and_out),
+            ("stray-down", &stray_down),
+            ("destroyed", &destroyed),
+            ("host-in-rack", &one_down),
+            ("host-in-two-roots", &one_down),
+            ("osd-in-two-roots", &one_down),
+            ("osd-in-drawer", &one_down),
+            ("osd-below-root", &without_host),
+            ("forgotten", &forgotten),
+        ] {
+            let tree = OsdTree {
+                up: up.iter().copied().map(OsdId).collect(),
+                down: down
+                    .iter()
+                    .map(|(id, osd)| (OsdId(*id), osd.clone()))
+                    .collect(),
+            };
+            let printed = recorded(release, "osd-tree", state);
+            assert_eq!(parse_osd_tree(&printed).unwrap(), tree, "{release} {state}");
+            untold.remove(&(release.to_owned(), state.to_owned()));
+        }
     }
-    for (release, name, printed, (up, down)) in both_releases![
-        "osd-tree.healthy" all_up;
-        "osd-tree.one-osd-down" one_down;
-        "osd-tree.two-osds-down" two_down;
-        "osd-tree.down-and-out" down_and_out;
-        "osd-tree.stray-down" stray_down;
-        "osd-tree.destroyed" destroyed;
-    ] {
-        let tree = OsdTree {
-            up: up.into_iter().map(OsdId).collect(),
-            down: down.into_iter().map(|(id, osd)| (OsdId(id), osd)).collect(),
-        };
-        assert_eq!(parse_osd_tree(printed).unwrap(), tree, "{release} {name}");
-    }
+    assert_eq!(untold, BTreeSet::new(), "recorded, but not told above");
 }
 
 #[test]
@@ -222,8 +302,10 @@ fn a_status_without_what_is_needed_is_an_error_that_names_it() {
 
 #[test]
 fn every_cut_of_a_recorded_answer_is_an_error() {
-    let status = recorded!("16.2.15", "status.healthy").trim_ascii_end();
-    let tree = recorded!("18.2.7", "osd-tree.stray-down").trim_ascii_end();
+    let status = recorded("16.2.15", "status", "healthy");
+    let status = status.trim_ascii_end();
+    let tree = recorded("18.2.7", "osd-tree", "stray-down");
+    let tree = tree.trim_ascii_end();
     for length in 0..status.len() {
         assert!(parse_status(&status[..length]).is_err(), "{length}");
     }
@@ -403,6 +485,40 @@ fn a_failure_is_told_in_the_words_of_the_cli_and_what_to_do() {
             "ceph status: exit 1: [errno 22] RADOS invalid argument; \
              it printed \"server name not found: mon1 (Name or service not known)\"; \
              no monitor is known: does /etc/ceph/ceph.conf name them in mon_host, and can their names be resolved?",
+        ),
+        // As 14.2 words it, whose CLI may also crash at its end once no monitor has answered.
+        (
+            with_name("echo '[errno 13] error connecting to the cluster' >&2; exit 13"),
+            "ceph status: exit 13: [errno 13] error connecting to the cluster; \
+             may this user read the keyring of client.petanotify (/etc/k), and does it hold the key that Ceph knows? \
+             `ceph auth get-or-create client.petanotify mon 'allow r'` makes one that is enough",
+        ),
+        (
+            cli(
+                "echo \"Error initializing cluster client: ObjectNotFound('error calling conf_read_file')\" >&2; exit 1",
+            ),
+            "ceph status: exit 1: Error initializing cluster client: ObjectNotFound('error calling conf_read_file'); \
+             is /etc/ceph/ceph.conf there, and may this user read it? else set ceph.conf",
+        ),
+        (
+            cli("echo 'timed out' >&2; kill -SEGV $$"),
+            "ceph status: ended by signal 11 (SIGSEGV): timed out; \
+             no monitor answers: are the monitors in /etc/ceph/ceph.conf running, and reachable from here?",
+        ),
+        (
+            with_name("echo '[errno 5] error connecting to the cluster' >&2; exit 1"),
+            "ceph status: exit 1: [errno 5] error connecting to the cluster; \
+             the key in the keyring of client.petanotify (/etc/k) is broken",
+        ),
+        // As 20.2 words it.
+        (
+            with_name(
+                "echo '2026-11-23T05:54:23.640+0000 7f1a826e76c0 -1 auth: error parsing file /etc/k: \
+                 error setting modifier for [client.petanotify] type=key val=abc: Malformed input [buffer:3]' >&2; \
+                 echo '[errno 13] RADOS permission denied (error connecting to the cluster)' >&2; exit 13",
+            ),
+            "ceph status: exit 13: [errno 13] RADOS permission denied (error connecting to the cluster); \
+             the key in the keyring of client.petanotify (/etc/k) is broken",
         ),
         (cli("exit 7"), "ceph status: exit 7"),
         (
