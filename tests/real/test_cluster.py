@@ -1,0 +1,664 @@
+#!/usr/bin/env python3
+"""petanotify on a real Ceph, a real Consul and a real mail server.
+
+Each test breaks something, makes passes, reads the mails back from the mailboxes
+and mends it again. Run as a program it prints one line per test, everything it
+knows about one that failed, and the count in the last line. Needs root, the
+packages that tests/real/install names, and the release build.
+
+    tests/real/test_cluster.py [NAME…]     all tests, or those whose name contains one of these
+"""
+
+import contextlib
+import re
+import sys
+import time
+import unittest
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from parts.cluster import LOGIN, Cluster  # noqa: E402
+from parts.consul import Consul  # noqa: E402
+from parts.petanotify import Petanotify, binary  # noqa: E402
+from parts.processes import (  # noqa: E402
+    PartFailed,
+    end_orderly_on_signals,
+    free_ports,
+    private_folder,
+    processes_below,
+)
+
+stage = contextlib.ExitStack()
+folder = None
+cluster = None
+
+
+def setUpModule():
+    global folder, cluster
+    if not binary().exists():
+        raise PartFailed(f"there is no {binary()}: run cargo build --release")
+    folder = stage.enter_context(private_folder("petanotify-real"))
+    cluster = stage.enter_context(Cluster(folder / "cluster"))
+
+
+def tearDownModule():
+    stage.close()
+    left = processes_below(folder) if folder else []
+    if left:
+        raise PartFailed("still running: " + "; ".join(left))
+
+
+class Scenario(unittest.TestCase):
+    """What all tests share: passes, mailboxes, and a whole cluster before and after."""
+
+    # ops and oncall are told everything, admin of nodes alone.
+    recipients = ("ops", "oncall", ("admin", ["nodes"]))
+
+    def setUp(self):
+        self.ceph, self.consul, self.mail = cluster.ceph, cluster.consul, cluster.mail
+        self.mail.clear()
+        settings = cluster.settings(*self.recipients)
+        self.petanotify = Petanotify(
+            folder / self._testMethodName, settings, secrets=[cluster.password]
+        )
+        password = self.petanotify.write_secret("smtp-password", cluster.password + "\n")
+        settings["smtp"]["password_file"] = password
+        self.passes = []
+        self.message_ids = set()
+
+    def tearDown(self):
+        cluster.heal()
+        self.assertEqual(self.petanotify.leaks(), [], "the password can be read there")
+        if self.petanotify.state_file.exists():
+            self.assertEqual(oct(self.petanotify.state_mode()), oct(0o600))
+
+    def check(self, *flags, status=0, said=()):
+        """One pass: its exit status, an empty standard output, and what it said on standard error.
+
+        With status 0 and nothing expected to be said, it must not have complained.
+        """
+        started = datetime.now(timezone.utc)
+        run = self.petanotify.run("check", *flags)
+        self.passes.append((started, datetime.now(timezone.utc)))
+        self.assertEqual(run.status, status, "exit status")
+        self.assertEqual(run.stdout, "", "standard output, which is no terminal")
+        for line in run.stderr.splitlines():
+            self.assertRegex(line, r"\Apetanotify: ")
+        for pattern in said:
+            self.assertRegex(run.stderr, pattern)
+        if status == 0 and not said:
+            self.assertNotRegex(run.stderr, r"(?m)^petanotify: (error|warning): ")
+        return run
+
+    def check_quiet(self):
+        """A pass that finds nothing new, says nothing and mails nothing."""
+        run = self.check()
+        self.assertEqual(run.stderr, "")
+        self.expect_no_mail()
+
+    def expect_mails(self, *subjects, to=("ops", "oncall"), raised_in=-1):
+        """Each of these mailboxes got one mail per pattern and nothing else; all others nothing.
+
+        `raised_in` is the index of the pass in which they were raised, or a tuple of one per
+        pattern. Returns the mails by mailbox, in the order of the patterns, and empties the
+        mailboxes.
+        """
+        if not isinstance(raised_in, tuple):
+            raised_in = (raised_in,) * len(subjects)
+        received = {}
+        for mailbox in self.mail.mailboxes:
+            mails = self.mail.read(mailbox)
+            found = [str(mail["Subject"]) for mail in mails]
+            expected = subjects if mailbox in to else ()
+            self.assertEqual(len(found), len(expected), f"mails to {mailbox}: {found}")
+            received[mailbox] = []
+            for pattern, pass_index in zip(expected, raised_in):
+                matching = [mail for mail in mails if re.fullmatch(pattern, str(mail["Subject"]))]
+                self.assertEqual(len(matching), 1, f"mails to {mailbox} like {pattern}: {found}")
+                self.check_mail(matching[0], mailbox, pass_index)
+                received[mailbox].append(matching[0])
+        self.mail.clear()
+        return received
+
+    def expect_no_mail(self):
+        """No mailbox got anything."""
+        self.expect_mails(to=())
+
+    def check_mail(self, mail, mailbox, raised_in):
+        """What holds for every mail."""
+        self.assertEqual(mail.defects, [])
+        self.assertEqual(mail.get_all("To"), [self.mail.address(mailbox)])
+        self.assertEqual(mail.get_all("Delivered-To"), [self.mail.address(mailbox)])
+        self.assertEqual(mail["From"].addresses[0].addr_spec, self.mail.address(LOGIN))
+        self.assertEqual(mail.get_all("Auto-Submitted"), ["auto-generated"])
+        for other in self.mail.mailboxes:
+            if other != mailbox:
+                self.assertNotIn(self.mail.address(other).encode(), mail.as_bytes())
+
+        self.assertEqual(len(mail.get_all("Message-ID")), 1)
+        self.assertRegex(mail["Message-ID"], r"\A<[^<>@\s]+@[^<>@\s]+>\Z")
+        self.assertNotIn(mail["Message-ID"], self.message_ids, "a Message-ID for the second time")
+        self.message_ids.add(mail["Message-ID"])
+
+        # The header has whole seconds.
+        started, ended = self.passes[raised_in]
+        self.assertLessEqual(started - timedelta(seconds=1), mail["Date"].datetime)
+        self.assertLessEqual(mail["Date"].datetime, ended)
+
+    def expect_thread(self, first, *later):
+        """The later mails answer the first one of the same mailbox."""
+        for mailbox, mails in first.items():
+            for answers in later:
+                for root, answer in zip(mails, answers[mailbox]):
+                    self.assertEqual(answer["In-Reply-To"], root["Message-ID"])
+                    self.assertIn(root["Message-ID"], answer["References"])
+                    self.assertNotEqual(answer["Message-ID"], root["Message-ID"])
+
+    def queue(self):
+        """The pending mails, oldest first, as `queue list --json` tells them."""
+        run = self.petanotify.run("queue", "list", "--json")
+        self.assertEqual((run.status, run.stderr), (0, ""))
+        document = run.json
+        self.assertEqual(document["version"], 1)
+        keys = "id check kind raised to subject attempts last_attempt next_attempt last_error"
+        for message in document["messages"]:
+            self.assertEqual(set(message), set(keys.split()))
+        return document["messages"]
+
+    def expect_queue(self, *, attempts, to=("ops", "oncall")):
+        """One mail to each of these is pending and has been tried so often."""
+        pending = sorted((message["to"], message["attempts"]) for message in self.queue())
+        self.assertEqual(pending, sorted((self.mail.address(mailbox), attempts) for mailbox in to))
+
+    def dry_run(self):
+        """What `check --dry-run --json` answers, having sent nothing and written nothing."""
+        state = self.petanotify.state_file
+        before = state.read_bytes() if state.exists() else None
+        run = self.petanotify.run("check", "--dry-run", "--json")
+        document = run.json
+        self.assertEqual((document["version"], document["dry_run"]), (1, True))
+        self.assertEqual(state.read_bytes() if state.exists() else None, before)
+        self.expect_no_mail()
+        return document
+
+    def check_states(self):
+        """The state of each check in a dry run: ok, alert or unknown."""
+        return {check["name"]: check["state"] for check in self.dry_run()["checks"]}
+
+    def memory(self):
+        """What the state file remembers of the three checks' objects."""
+        memory = self.petanotify.state()["memory"]
+        return {name: memory[name] for name in ("capacity", "nodes", "osds")}
+
+
+class CephScenarios(Scenario):
+    def test_healthy(self):
+        """a healthy cluster: no word, no mail, and all commands agree"""
+        self.check_quiet()
+        self.check_quiet()
+        self.assertEqual(self.check_states(), {"capacity": "ok", "nodes": "ok", "osds": "ok"})
+        self.assertEqual(self.queue(), [])
+        self.assertEqual(self.petanotify.state()["version"], 1)
+
+        status = self.petanotify.run("status", "--json")
+        self.assertEqual((status.status, status.stderr, status.json["version"]), (0, "", 1))
+        shown = self.petanotify.run("config", "show")
+        self.assertEqual((shown.status, shown.stderr), (0, ""))
+        self.assertIn(self.ceph.readonly_name, shown.stdout)
+
+    def test_osds_die_and_return(self):
+        """an OSD dies, a second one dies, both return"""
+        self.check_quiet()
+        self.ceph.kill_osd(2)
+        would = self.dry_run()["alerts"]
+        self.assertEqual([(alert["check"], alert["kind"]) for alert in would], [("osds", "raised")])
+        self.assertEqual(would[0]["recipients"], ["ops@example.org", "oncall@example.org"])
+        self.check()
+        first = self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+        self.check_quiet()
+        self.assertIn("osd.2", self.petanotify.run("status").stdout)
+        self.assertIn("osd.2", self.petanotify.run("status", "--json").stdout)
+
+        self.ceph.kill_osd(1)
+        self.check()
+        update = self.expect_mails(r"\[prod\] 2 OSDs down on node1, node2: osd\.1, osd\.2")
+        self.assertIn("osd.2", update["ops"][0].get_body(("plain",)).get_content())
+        self.check_quiet()
+
+        self.ceph.return_osd(1)
+        self.check()
+        self.expect_no_mail()
+        self.ceph.return_osd(2)
+        self.check()
+        end = self.expect_mails(r"\[prod\] all OSDs are up again")
+        self.expect_thread(first, update, end)
+        self.check_quiet()
+
+    def test_stray_and_destroyed(self):
+        """a stray OSD and a destroyed one are down as well"""
+        self.check_quiet()
+        self.ceph.kill_osd(1)
+        self.ceph.crush_rm(1)
+        self.check()
+        first = self.expect_mails(r"\[prod\] 1 OSD down.*: osd\.1")
+        self.assertIn("stray", first["ops"][0].get_body(("plain",)).get_content())
+
+        self.ceph.kill_osd(0)
+        self.ceph.destroy(0)
+        self.check()
+        update = self.expect_mails(r"\[prod\] 2 OSDs down on .*: osd\.0, osd\.1")
+        self.assertIn("destroyed", update["ops"][0].get_body(("plain",)).get_content())
+
+        self.ceph.heal()
+        self.check()
+        end = self.expect_mails(r"\[prod\] all OSDs are up again")
+        self.expect_thread(first, update, end)
+        self.check_quiet()
+
+    def test_storage_fills(self):
+        """the storage passes 60 %, then 85 %, and is emptied"""
+        self.check_quiet()
+        self.ceph.fill(62)
+        self.check()
+        first = self.expect_mails(r"\[prod\] storage 6\d(\.\d+)? % full \(over 60 %\)")
+        self.check_quiet()
+        self.ceph.fill(87)
+        self.check()
+        update = self.expect_mails(r"\[prod\] storage 8\d(\.\d+)? % full \(over 85 %, critical\)")
+        self.check_quiet()
+        self.ceph.empty()
+        self.check()
+        end = self.expect_mails(r"\[prod\] storage \d(\.\d+)? % full again \(below 60 %\)")
+        self.expect_thread(first, update, end)
+        self.check_quiet()
+
+    def test_manager_dies(self):
+        """without a manager the capacity is unknown, and nobody is alarmed"""
+        self.check_quiet()
+        before = self.memory()
+        self.ceph.kill_mgr()
+        self.assertEqual(self.check_states(), {"capacity": "unknown", "nodes": "ok", "osds": "ok"})
+        self.check(status=1, said=[r"capacity.*(mgr|manager)"])
+        self.expect_no_mail()
+        self.assertEqual(self.memory(), before)
+        self.ceph.start_mgr()
+        self.check()
+        self.expect_no_mail()
+
+    def test_monitor_dies(self):
+        """the monitor dies for three passes and returns: nothing is repeated, nothing forgotten"""
+        self.petanotify.settings["ceph"]["timeout"] = "2s"
+        self.ceph.kill_osd(2)
+        self.check()
+        first = self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+        before = self.memory()
+
+        self.ceph.kill_mon()
+        for _ in range(3):
+            self.check(status=1, said=[r"capacity.*ceph status", r"ceph osd tree"])
+            self.expect_no_mail()
+            self.assertEqual(self.memory(), before)
+        self.ceph.start_mon()
+        self.ceph.wait_until_osd(2, "down")
+        self.petanotify.settings["ceph"]["timeout"] = "20s"
+        self.check()
+        self.expect_no_mail()
+
+        self.ceph.return_osd(2)
+        self.check()
+        end = self.expect_mails(r"\[prod\] all OSDs are up again")
+        self.expect_thread(first, end)
+
+    def test_blind(self):
+        """blind for longer than blind_after: that is told, once, and its end as well"""
+        self.petanotify.settings["ceph"]["timeout"] = "2s"
+        self.petanotify.settings["notify"] = {"blind_after": "1s"}
+        self.check_quiet()
+        self.ceph.kill_mon()
+        self.check(status=1)
+        self.expect_no_mail()
+        self.check(status=1)
+        first = self.expect_mails(r"\[prod\] petanotify cannot see capacity, osds")
+        self.check(status=1)
+        self.expect_no_mail()
+        self.ceph.start_mon()
+        self.petanotify.settings["ceph"]["timeout"] = "20s"
+        self.check()
+        end = self.expect_mails(r"\[prod\] petanotify can see everything again")
+        self.expect_thread(first, end)
+
+    def test_wrong_key(self):
+        """a key that Ceph refuses: its own words, and the nodes are watched all the same"""
+        key = "[client.petanotify]\n\tkey = AQAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAA==\n"
+        self.petanotify.settings["ceph"]["keyring"] = self.petanotify.write_secret("keyring", key)
+        self.assertEqual(
+            self.check_states(), {"capacity": "unknown", "nodes": "ok", "osds": "unknown"}
+        )
+        run = self.check(status=1, said=[r"(?i)permission denied", r"capacity", r"osds"])
+        self.assertNotIn("AQAAAAAA", run.stderr)
+        self.expect_no_mail()
+
+
+class ConsulScenarios(Scenario):
+    everybody = ("ops", "oncall", "admin")
+
+    def test_nodes_vanish_and_return(self):
+        """a node is killed, another one leaves, both return"""
+        self.check_quiet()
+        self.consul.kill("node5")
+        self.check()
+        first = self.expect_mails(r"\[prod\] node down: node5", to=self.everybody)
+        self.check_quiet()
+        self.consul.leave("node4")
+        self.check()
+        update = self.expect_mails(r"\[prod\] 2 nodes down: node4, node5", to=self.everybody)
+        self.check_quiet()
+        self.consul.restart("node5")
+        self.check()
+        self.expect_no_mail()
+        self.consul.restart("node4")
+        self.check()
+        end = self.expect_mails(r"\[prod\] all nodes are up again", to=self.everybody)
+        self.expect_thread(first, update, end)
+        self.check_quiet()
+
+    def test_no_leader(self):
+        """two of three Consul servers die: the pass works on, says so, and names both nodes"""
+        self.check_quiet()
+        self.consul.kill_servers("node2", "node3")
+        self.check(said=[r"(?i)leader"])
+        first = self.expect_mails(r"\[prod\] 2 nodes down: node2, node3", to=self.everybody)
+        self.check(said=[r"(?i)leader"])
+        self.expect_no_mail()
+        self.consul.restart("node2")
+        self.consul.restart("node3")
+        self.consul.wait_until_whole()
+        self.check()
+        end = self.expect_mails(r"\[prod\] all nodes are up again", to=self.everybody)
+        self.expect_thread(first, end)
+        self.check_quiet()
+
+    def test_node_that_cannot_be_read(self):
+        """a node's entry is broken: it is named, the others count, and what was known stays"""
+        self.consul.kill("node5")
+        self.check()
+        first = self.expect_mails(r"\[prod\] node down: node5", to=self.everybody)
+        self.consul.put("PetaSAN/Nodes/node5", b"{ half a docu")
+        self.addCleanup(cluster.put_node, "node5")
+        self.consul.kill("node4")
+        self.check(status=1, said=[r"PetaSAN/Nodes/node5"])
+        update = self.expect_mails(r"\[prod\] 2 nodes down: node4, node5", to=self.everybody)
+        cluster.put_node("node5")
+        self.consul.heal()
+        self.check()
+        end = self.expect_mails(r"\[prod\] all nodes are up again", to=self.everybody)
+        self.expect_thread(first, update, end)
+
+    def test_access_control(self):
+        """a Consul with ACLs: with too few rights no node is taken for gone"""
+        master = "5f0f0b2e-6f3a-4d0e-9d55-3c1b7a8e9f10"
+        with Consul(folder / "consul-with-acls", agents=1, master_token=master) as consul:
+            consul.put("PetaSAN/Nodes/node1", {"name": "node1"})
+            self.petanotify.settings["consul"]["address"] = consul.url()
+            self.petanotify.secrets += [master]
+
+            def use_token(rules):
+                path = self.petanotify.write_secret("consul-token", consul.create_token(rules))
+                self.petanotify.settings["consul"]["token_file"] = path
+
+            self.assertEqual(self.check_states()["nodes"], "unknown")
+            self.check(status=1, said=[r"nodes"])
+            # May read the keys and no members: Consul answers an empty list.
+            use_token('key_prefix "PetaSAN/" { policy = "read" }')
+            self.check(status=1, said=[r"nodes"])
+            self.expect_no_mail()
+            use_token(
+                'key_prefix "PetaSAN/" { policy = "read" } node_prefix "" { policy = "read" }'
+            )
+            self.check()
+            self.assertEqual(self.check_states()["nodes"], "ok")
+            self.expect_no_mail()
+
+
+class MailScenarios(Scenario):
+    def test_mail_server_down(self):
+        """the mail server is down for three passes, then everything is delivered once"""
+        self.check_quiet()
+        self.mail.stop()
+        self.ceph.kill_osd(2)
+        for attempt in (1, 2, 3):
+            self.check(status=1, said=[r"(?i)refused"])
+            self.expect_queue(attempts=attempt)
+            for message in self.queue():
+                self.assertRegex(message["subject"], r"1 OSD down on node1: osd\.2")
+                self.assertRegex(message["last_error"], r"(?i)refused")
+        listed = self.petanotify.run("queue", "list").stdout
+        self.assertIn("ops@example.org", listed)
+        self.assertLessEqual(max(map(len, listed.splitlines())), 80)
+
+        # One more to come: an update of the same incident.
+        self.ceph.kill_osd(1)
+        self.mail.start()
+        self.check()
+        mails = self.expect_mails(
+            r"\[prod\] 1 OSD down on node1: osd\.2",
+            r"\[prod\] 2 OSDs down on node1, node2: osd\.1, osd\.2",
+            raised_in=(1, -1),
+        )
+        first = {mailbox: found[:1] for mailbox, found in mails.items()}
+        self.expect_thread(first, {mailbox: found[1:] for mailbox, found in mails.items()})
+        self.assertEqual(self.queue(), [])
+        self.check_quiet()
+
+    def test_message_id_at_every_attempt(self):
+        """deferred after the data, twice: the Message-ID is the same at every attempt"""
+        self.mail.defer_after_data(True)
+        self.ceph.kill_osd(2)
+        self.check(status=1, said=[r"451"])
+        self.check(status=1)
+        self.expect_queue(attempts=2)
+        self.mail.defer_after_data(False)
+        self.check()
+        mails = self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2", raised_in=0)
+        for mailbox in ("ops", "oncall"):
+            seen = self.mail.log().count(f"message-id={mails[mailbox][0]['Message-ID']}")
+            self.assertEqual(seen, 3, "how often the server saw that Message-ID")
+
+    def test_wrong_password(self):
+        """a wrong password: asked once a pass, queued, and delivered once it is right"""
+        good = self.petanotify.settings["smtp"]["password_file"]
+        wrong = self.petanotify.write_secret("wrong-password", "not the password")
+        self.petanotify.secrets += ["not the password"]
+        self.petanotify.settings["smtp"]["password_file"] = wrong
+        self.ceph.kill_osd(2)
+        before = self.mail.log().count("authentication failed")
+        self.check("-vv", status=1, said=[r"535 .*authentication failed"])
+        self.assertEqual(self.mail.log().count("authentication failed") - before, 1)
+        self.expect_no_mail()
+        self.expect_queue(attempts=1)
+        self.petanotify.settings["smtp"]["password_file"] = good
+        self.check("-vv")
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2", raised_in=0)
+
+    def test_certificates(self):
+        """an unknown CA, a self-signed certificate, another host's name: no mail leaves"""
+        smtp = self.petanotify.settings["smtp"]
+        good = dict(smtp)
+        self.ceph.kill_osd(2)
+        del smtp["ca_file"]
+        self.check(status=1, said=[r"(?i)certificate"])
+        smtp.update(good, port=self.mail.self_signed_port)
+        self.check(status=1, said=[r"(?i)certificate"])
+        smtp.update(good, host="127.0.0.1")
+        self.check(status=1, said=[r"(?i)certificate"])
+        self.expect_no_mail()
+        self.expect_queue(attempts=3)
+        self.assertEqual(self.mail.log().count("certificate expired"), 0)
+        smtp.update(good)
+        self.check()
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2", raised_in=0)
+
+    def test_verification_off(self):
+        """verify = false delivers to a self-signed server, with a warning in every pass"""
+        self.petanotify.settings["smtp"].update(verify=False, port=self.mail.self_signed_port)
+        self.check(said=[r"(?m)^petanotify: warning: .*verif"])
+        self.ceph.kill_osd(2)
+        self.check(said=[r"(?m)^petanotify: warning: .*verif"])
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+
+    def test_implicit_tls(self):
+        """TLS from the first byte"""
+        self.petanotify.settings["smtp"].update(security="tls", port=self.mail.tls_port)
+        self.check_quiet()
+        self.ceph.kill_osd(2)
+        self.check()
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+
+    def test_refused_recipient(self):
+        """a recipient who is refused for good does not hold up the others"""
+        self.petanotify.settings["recipient"].insert(0, {"address": "gone@example.org"})
+        self.ceph.kill_osd(2)
+        self.check(status=1, said=[r"550 .*gone@example\.org"])
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+        self.check(status=1)
+        self.expect_no_mail()
+        self.expect_queue(attempts=1, to=["gone"])
+        self.assertRegex(self.queue()[0]["last_error"], r"550 .*User unknown")
+
+
+class ImportScenarios(Scenario):
+    """An empty configuration, with the mail settings and followers in PetaSAN's own keys."""
+
+    def setUp(self):
+        super().setUp()
+        self.petanotify.settings = None
+        self.petanotify.environment = {
+            "CEPH_ARGS": f"--conf {self.ceph.conf} --name {self.ceph.readonly_name}"
+            f" --keyring {self.ceph.readonly_keyring}",
+            "CONSUL_HTTP_ADDR": self.consul.url(),
+            "SSL_CERT_FILE": str(self.mail.ca_file),
+        }
+        self.addCleanup(self.consul.delete, "PetaSAN/Config")
+        self.addCleanup(self.consul.delete, "PetaSAN/Users/?recurse")
+
+    def put_users(self):
+        for user, notify, address in [
+            ("admin", False, "admin@example.org"),
+            ("mary", True, "ops@example.org"),
+            ("nightshift", True, "oncall@example.org"),
+            ("intern", True, ""),
+        ]:
+            self.consul.put(
+                f"PetaSAN/Users/{user}",
+                {"name": user.title(), "user_name": user, "password": "5e884898da", "role_id": 1}
+                | {"email": address, "notfiy": notify},
+            )
+
+    def put_settings(self):
+        self.consul.put(
+            "PetaSAN/Config",
+            {
+                "email_notify_smtp_server": self.mail.host,
+                "email_notify_smtp_port": str(self.mail.starttls_port),
+                "email_notify_smtp_email": self.mail.address(LOGIN),
+                "email_notify_smtp_password": cluster.password,
+                "email_notify_smtp_security": 2,
+                "storage_engine": "bluestore",
+            },
+        )
+
+    def test_empty_configuration(self):
+        """an empty configuration: all from PetaSAN, then from what is kept of it"""
+        self.put_users()
+        self.put_settings()
+        self.check_quiet()
+        self.ceph.kill_osd(2)
+        self.check()
+        first = self.expect_mails(r"\[petasan\] 1 OSD down on node1: osd\.2")
+        shown = self.petanotify.run("config", "show")
+        self.assertIn("ops@example.org", shown.stdout)
+        self.assertIn("PetaSAN", shown.stdout)
+
+        kept = self.petanotify.state_file.parent / "petasan-import.json"
+        self.assertEqual(oct(kept.stat().st_mode & 0o777), oct(0o600))
+        (closed,) = free_ports(1)
+        self.petanotify.environment["CONSUL_HTTP_ADDR"] = f"127.0.0.1:{closed}"
+        self.ceph.kill_osd(1)
+        self.check(status=1, said=[r"nodes", r"(?m)^petanotify: warning: .*PetaSAN"])
+        update = self.expect_mails(r"\[petasan\] 2 OSDs down on node1, node2: osd\.1, osd\.2")
+        self.expect_thread(first, update)
+
+    def test_mail_not_set_up(self):
+        """mail is not set up: alerts wait, the pass says what is missing, then they go out"""
+        missing = r"(?m)^petanotify: warning: mail is not set up: .*PetaSAN"
+        self.check(said=[missing])
+        self.ceph.kill_osd(2)
+        self.check(status=1, said=[missing])
+        self.expect_no_mail()
+        self.assertEqual(len(self.queue()), 1)
+        self.put_settings()
+        self.check(status=1, said=[r"(?m)^petanotify: warning: nobody is to be told"])
+        self.put_users()
+        self.check()
+        self.expect_mails(r"\[petasan\] 1 OSD down on node1: osd\.2", raised_in=1)
+
+
+class PlainResult(unittest.TestResult):
+    """One line per test, and everything there is to know about one that failed."""
+
+    def __init__(self):
+        super().__init__()
+        self.passed = 0
+        self.failed = set()
+        self.started = time.monotonic()
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed += 1
+        self.tell("ok", test)
+
+    def addFailure(self, test, error):
+        super().addFailure(test, error)
+        self.tell_failure(test, self.failures[-1][1])
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        self.tell_failure(test, self.errors[-1][1])
+
+    def tell(self, outcome, test):
+        took = time.monotonic() - self.started
+        print(f"{outcome}: {test.shortDescription() or test} ({took:.1f} s)", flush=True)
+
+    def tell_failure(self, test, trace):
+        # A test that fails and can't be cleaned up after fails twice and counts once.
+        self.failed.add(test.id())
+        self.tell("FAILED", test)
+        print(trace)
+        if isinstance(test, Scenario):
+            print(test.petanotify.report())
+            print("--- the end of Postfix's log")
+            print("\n".join(test.mail.log().splitlines()[-20:]), flush=True)
+
+
+def main(names):
+    end_orderly_on_signals()
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = [f"*{name}*" for name in names] or None
+    result = PlainResult()
+    try:
+        loader.loadTestsFromModule(sys.modules[__name__]).run(result)
+    finally:
+        stage.close()
+    print(f"{result.passed} passed, {len(result.failed)} failed")
+    return 1 if result.failed or not result.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
