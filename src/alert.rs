@@ -65,6 +65,9 @@ pub struct Alert {
     pub report: Report,
     /// What else is wrong at that moment, one line each.
     pub elsewhere: Vec<String>,
+    /// The incident is over, and no mail about it has been delivered before.
+    #[serde(default)]
+    pub never_told: bool,
 }
 
 /// What an alert says.
@@ -82,6 +85,18 @@ pub enum Report {
 }
 
 impl Report {
+    fn take_over(&mut self, earlier: &Report, all: bool) {
+        match (self, earlier) {
+            (Report::Nodes(now), Report::Nodes(earlier)) => now.take_over(earlier, all),
+            (Report::Osds(now), Report::Osds(earlier)) => now.take_over(earlier, all),
+            (Report::Blind(now), Report::Blind(earlier)) => now.take_over(earlier, all),
+            // A reading says all there is to say.
+            (Report::Capacity(_), _) => {}
+            // Both are of one incident, and an incident has one topic.
+            (Report::Nodes(_) | Report::Osds(_) | Report::Blind(_), _) => {}
+        }
+    }
+
     /// What the report is about.
     pub fn topic(&self) -> Topic {
         match self {
@@ -94,6 +109,22 @@ impl Report {
 }
 
 impl Alert {
+    /// This alert as it is news to somebody who has not had the `older` ones of the same incident.
+    pub fn overtake(mut self, older: &[Alert]) -> Alert {
+        let untold = older.iter().any(|a| a.kind == Kind::Raised);
+        let news = older.iter().any(|a| a.kind == Kind::Updated);
+        for earlier in older {
+            self.report.take_over(&earlier.report, untold);
+        }
+        match self.kind {
+            Kind::Updated | Kind::Reminder if untold => self.kind = Kind::Raised,
+            Kind::Reminder if news => self.kind = Kind::Updated,
+            Kind::Cleared => self.never_told |= untold,
+            Kind::Raised | Kind::Updated | Kind::Reminder => {}
+        }
+        self
+    }
+
     /// Whether this recipient wants to know. A blind check concerns those who rely on that check.
     pub fn concerns(&self, recipient: &Recipient) -> bool {
         let wants = |check: &CheckName| recipient.checks.contains(check);
@@ -338,7 +369,6 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
     let open = open_incidents(&memory);
     let alerts = raised
         .into_iter()
-        .filter(|raise| rules.notify.recovery || raise.kind != Kind::Cleared)
         .map(|raise| Alert {
             cluster: rules.cluster.to_owned(),
             kind: raise.kind,
@@ -352,6 +382,7 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
                 .map(|(_, line)| line.clone())
                 .collect(),
             report: raise.report,
+            never_told: false,
         })
         .collect();
     Verdict { memory, alerts }
@@ -681,17 +712,6 @@ mod tests {
         let (told, _) = story(&passes, &checks(), &NOTIFY);
         let expected = ["", "", "", "", "", "blind raised", "", "blind cleared", ""];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_recovery_is_not_mailed_when_it_is_not_wanted() {
-        let notify = Notify {
-            recovery: false,
-            ..NOTIFY
-        };
-        let down: Sight<'_> = (Some(50), Some(&["node2"]), Some(&[]));
-        let (told, _) = story(&[down, WELL, down], &checks(), &notify);
-        assert_eq!(told, ["nodes raised", "", "nodes raised"]);
     }
 
     #[test]

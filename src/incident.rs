@@ -163,6 +163,21 @@ pub struct Change<K, T> {
     pub over: Vec<OverItem<K, T>>,
 }
 
+impl<K: Ord + Clone, T> Change<K, T> {
+    /// Makes news of what `earlier`, a mail that was never delivered, would have told first. With `all` nothing has been told
+    /// before.
+    pub fn take_over(&mut self, earlier: &Self, all: bool) {
+        let untold: BTreeSet<&K> = earlier.new.iter().map(|item| &item.key).collect();
+        let still = std::mem::take(&mut self.still);
+        let (news, still) = still
+            .into_iter()
+            .partition(|item| all || untold.contains(&item.key));
+        self.still = still;
+        self.new.extend::<Vec<_>>(news);
+        self.new.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+}
+
 /// A thing that is down, in an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item<K, T> {
@@ -510,6 +525,29 @@ mod tests {
                 None
             ]
         );
+    }
+
+    #[test]
+    fn what_an_undelivered_mail_would_have_told_is_news() {
+        let item = |key: u32| Item {
+            key,
+            since: at(0),
+            what: (),
+        };
+        let change = |new: &[u32], still: &[u32]| Change {
+            new: new.iter().copied().map(item).collect(),
+            still: still.iter().copied().map(item).collect(),
+            over: Vec::new(),
+        };
+        let cases = [
+            (false, change(&[1], &[]), change(&[3], &[1, 2]), change(&[1, 3], &[2])),
+            (true, change(&[1], &[]), change(&[3], &[1, 2]), change(&[1, 2, 3], &[])),
+            (false, change(&[4], &[1]), change(&[3], &[1]), change(&[3], &[1])),
+        ];
+        for (all, earlier, mut now, expected) in cases {
+            now.take_over(&earlier, all);
+            assert_eq!(now, expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::check::CheckName;
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
-use crate::queue::MailId;
+use crate::queue::{Entry, MailId};
 use crate::text::one_line;
 use crate::wording;
 
@@ -36,13 +36,21 @@ pub struct Sender {
     pub zone: TimeZone,
     /// The name of the machine that sends it.
     pub node: String,
+    /// When it is sent.
+    pub now: Timestamp,
 }
+
+/// A mail that leaves so long after it was raised says that it is late.
+const LATE: Duration = Duration::from_secs(600);
 
 /// Makes the mail, ready for the DATA command but for dot-stuffing.
 ///
 /// # Errors
 /// The library refuses the parts; with an address that it has itself parsed that does not happen.
-pub fn compose(alert: &Alert, to: &Address, sender: &Sender) -> anyhow::Result<Vec<u8>> {
+pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<Vec<u8>> {
+    let alert = &entry.alert;
+    let delay = age(entry.raised, sender.now);
+    let delay = (delay > LATE).then_some(delay);
     let mut message = Message::builder()
         .from(sender.from.clone())
         .to(Mailbox::new(None, to.clone()))
@@ -54,8 +62,11 @@ pub fn compose(alert: &Alert, to: &Address, sender: &Sender) -> anyhow::Result<V
         let first = message_id(alert, 0, to);
         message = message.in_reply_to(first.clone()).references(first);
     }
+    if let Some(delay) = delay {
+        message = message.header(Delayed(delay));
+    }
     let mail = message
-        .singlepart(SinglePart::plain(text(alert, &sender.zone, &sender.node)))
+        .singlepart(SinglePart::plain(text(alert, delay, sender)))
         .with_context(|| format!("cannot compose the mail to {to}"))?;
     Ok(mail.formatted())
 }
@@ -99,6 +110,25 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// `X-Petanotify-Delayed: 3h12m`
+#[derive(Clone)]
+struct Delayed(Duration);
+
+impl Header for Delayed {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Petanotify-Delayed")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Err("this header is written, never read".into())
+    }
+
+    fn display(&self) -> HeaderValue {
+        let minutes = self.0.as_secs() / 60;
+        HeaderValue::new(Self::name(), format!("{}h{}m", minutes / 60, minutes % 60))
+    }
+}
+
 /// The subject alone tells cluster, what and where. Several wordings are tried, the fullest first, until one fits.
 pub fn subject(alert: &Alert) -> String {
     let still = match alert.kind {
@@ -106,7 +136,19 @@ pub fn subject(alert: &Alert) -> String {
         Kind::Raised | Kind::Updated | Kind::Cleared => "",
     };
     let cleared = alert.kind == Kind::Cleared;
+    let length = wording::duration(age(alert.began, alert.raised));
     let wordings = match &alert.report {
+        Report::Capacity(report) if alert.never_told => vec![format!(
+            "storage was over {} for {length}, now {}",
+            wording::threshold(report.warn_percent),
+            wording::capacity_level(report)
+        )],
+        Report::Nodes(change) if alert.never_told => nodes_were_down(change, &length),
+        Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
+        Report::Blind(change) if alert.never_told => vec![format!(
+            "petanotify could not see {} for {length}",
+            over_keys(change, CheckName::to_string).join(", ")
+        )],
         Report::Capacity(report) if cleared => vec![format!(
             "storage {} again (below {})",
             wording::capacity_level(report),
@@ -164,10 +206,11 @@ fn nodes_down(change: &Change<String, Absence>) -> Vec<String> {
 
 fn osds_down(change: &Change<OsdId, DownOsd>) -> Vec<String> {
     let all = sorted(change, OsdId::to_string);
-    let hosts = wording::hosts(change.new.iter().chain(&change.still).map(|i| &i.what));
-    let head = format!("{} down on", wording::count(all.len(), "OSD"));
-    let named = format!("{head} {}", hosts.join(", "));
-    let counted = format!("{head} {}", wording::count(hosts.len(), "host"));
+    let osds = || change.new.iter().chain(&change.still).map(|i| &i.what);
+    let hosts = wording::hosts(osds().filter(|osd| osd.host.is_some()));
+    let head = format!("{} down", wording::count(all.len(), "OSD"));
+    let named = format!("{head}{}", places(osds()));
+    let counted = format!("{head} on {}", wording::count(hosts.len(), "host"));
     let new: Vec<String> = change.new.iter().map(|i| i.key.to_string()).collect();
     let new = if change.still.is_empty() || new.is_empty() {
         String::new()
@@ -183,6 +226,47 @@ fn osds_down(change: &Change<OsdId, DownOsd>) -> Vec<String> {
     ]
 }
 
+fn nodes_were_down(change: &Change<String, Absence>, length: &str) -> Vec<String> {
+    let all = over_keys(change, |node| wording::name(node));
+    let head = match all.len() {
+        1 => "node was down".to_owned(),
+        many => format!("{many} nodes were down"),
+    };
+    vec![
+        format!("{head}: {} ({length})", all.join(", ")),
+        format!("{head} ({length})"),
+    ]
+}
+
+fn osds_were_down(change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> {
+    let all = over_keys(change, OsdId::to_string);
+    let were = if all.len() == 1 { "was" } else { "were" };
+    let head = format!("{} {were} down", wording::count(all.len(), "OSD"));
+    let places = places(change.over.iter().map(|over| &over.was.what));
+    vec![
+        format!("{head}{places}: {} ({length})", all.join(", ")),
+        format!("{head}{places} ({length})"),
+        format!("{head} ({length})"),
+    ]
+}
+
+/// ` on node1, node2`, and what to say of those that are on no host.
+fn places<'a>(osds: impl Iterator<Item = &'a DownOsd>) -> String {
+    let (on_hosts, elsewhere): (Vec<_>, Vec<_>) = osds.partition(|osd| osd.host.is_some());
+    let hosts = wording::hosts(on_hosts).join(", ");
+    match (hosts.is_empty(), elsewhere.is_empty()) {
+        (false, true) => format!(" on {hosts}"),
+        (false, false) => format!(" on {hosts} and on no host"),
+        (true, _) if elsewhere.iter().all(|osd| osd.stray) => " (stray)".to_owned(),
+        (true, _) => " on no host".to_owned(),
+    }
+}
+
+/// All that was down.
+fn over_keys<K, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> Vec<String> {
+    change.over.iter().map(|over| show(&over.key)).collect()
+}
+
 /// All that is down, new or not, in order.
 fn sorted<K: Ord, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> Vec<String> {
     let mut keys: Vec<&K> = change
@@ -196,12 +280,19 @@ fn sorted<K: Ord, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> Vec<
 }
 
 /// The whole text, lines ended by `\n`.
-fn text(alert: &Alert, zone: &TimeZone, node: &str) -> String {
+fn text(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> String {
     let mut text = Text {
         out: String::new(),
-        zone,
+        zone: &sender.zone,
         now: alert.raised,
     };
+    if let Some(delay) = delay {
+        text.paragraph(&format!(
+            "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
+            wording::duration(delay),
+            wording::time(alert.raised, &sender.zone)
+        ));
+    }
     match &alert.report {
         Report::Capacity(report) => capacity_text(&mut text, alert, report),
         Report::Nodes(change) => nodes_text(&mut text, alert, change),
@@ -211,7 +302,7 @@ fn text(alert: &Alert, zone: &TimeZone, node: &str) -> String {
     if !alert.elsewhere.is_empty() {
         text.section("Also wrong at this moment", alert.elsewhere.clone());
     }
-    text.footer(alert, node);
+    text.footer(alert, &sender.node);
     text.out
 }
 
@@ -294,6 +385,9 @@ fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
     let cluster = wording::name(&alert.cluster);
     let level = wording::capacity_level(report);
     text.paragraph(&match alert.kind {
+        Kind::Cleared if alert.never_told => format!(
+            "The storage of cluster {cluster} was too full and is so no longer: it is {level}. {UNTOLD}"
+        ),
         Kind::Cleared => format!("The storage of cluster {cluster} has room again: it is {level}."),
         Kind::Reminder => format!("The storage of cluster {cluster} is still {level}."),
         Kind::Raised | Kind::Updated => format!("The storage of cluster {cluster} is {level}."),
@@ -382,6 +476,9 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
 
 fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, String>) {
     let cluster = wording::name(&alert.cluster);
+    if alert.never_told {
+        text.paragraph(UNTOLD);
+    }
     if alert.kind == Kind::Cleared {
         text.paragraph(&format!(
             "petanotify can carry out all its checks of cluster {cluster} again. What has changed \
@@ -421,6 +518,9 @@ fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, Str
     );
 }
 
+/// Why a mail tells of the end of something that was never told of.
+const UNTOLD: &str = "It is over by now; while it lasted, no mail about it could be delivered.";
+
 /// The sentence at the head of a mail about nodes or OSDs.
 fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> String {
     let new = change.new.len();
@@ -437,10 +537,18 @@ fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> Stri
             are(new)
         ),
         Kind::Reminder => format!("{all} of cluster {cluster} {} still down.", are(total)),
-        Kind::Cleared if all_recovered => {
-            format!("All {noun}s of cluster {cluster} are up again.")
+        Kind::Cleared => {
+            let mut sentence = if all_recovered {
+                format!("All {noun}s of cluster {cluster} are up again.")
+            } else {
+                format!("No {noun} of cluster {cluster} is down any more.")
+            };
+            if alert.never_told {
+                sentence.push(' ');
+                sentence.push_str(UNTOLD);
+            }
+            sentence
         }
-        Kind::Cleared => format!("No {noun} of cluster {cluster} is down any more."),
     }
 }
 
@@ -520,6 +628,8 @@ fn wrap(words: &str, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::incident::Over;
+    use crate::queue::{Queue, Recovery};
+    use crate::settings::Recipient;
 
     const BEGAN: &str = "2026-11-23T02:14:00Z";
     const NOW: &str = "2026-11-23T02:31:00Z";
@@ -543,6 +653,7 @@ mod tests {
             raised: at(raised),
             report,
             elsewhere: Vec::new(),
+            never_told: false,
         }
     }
 
@@ -628,7 +739,7 @@ mod tests {
             ),
             (
                 "osds-updated",
-                "[prod] 3 OSDs down on node3, stray: osd.4, osd.7, osd.12",
+                "[prod] 3 OSDs down on node3 and on no host: osd.4, osd.7, osd.12",
                 elsewhere,
             ),
             (
@@ -732,6 +843,62 @@ mod tests {
                 ),
             ),
             (
+                "osds-never-told",
+                "[prod] 2 OSDs were down on node3: osd.4, osd.7 (17 min)",
+                Alert {
+                    never_told: true,
+                    ..alert(
+                        Kind::Cleared,
+                        osds(
+                            vec![],
+                            vec![],
+                            vec![
+                                over(OsdId(4), Ending::Recovered, down("node3")),
+                                over(OsdId(7), Ending::Recovered, down("node3")),
+                            ],
+                        ),
+                    )
+                },
+            ),
+            (
+                "nodes-never-told",
+                "[prod] node was down: node5 (17 min)",
+                Alert {
+                    never_told: true,
+                    ..alert(
+                        Kind::Cleared,
+                        nodes(
+                            vec![],
+                            vec![],
+                            vec![over("node5".to_owned(), Ending::Recovered, Absence::Left)],
+                        ),
+                    )
+                },
+            ),
+            (
+                "capacity-never-told",
+                "[prod] storage was over 60 % for 17 min, now 57 % full",
+                Alert {
+                    never_told: true,
+                    ..alert(Kind::Cleared, capacity(Level::Ok, 579))
+                },
+            ),
+            (
+                "blind-never-told",
+                "[prod] petanotify could not see osds for 17 min",
+                Alert {
+                    never_told: true,
+                    ..alert(
+                        Kind::Cleared,
+                        blind(
+                            vec![],
+                            vec![],
+                            vec![over(CheckName::Osds, Ending::Recovered, cause.to_owned())],
+                        ),
+                    )
+                },
+            ),
+            (
                 "odd-names",
                 "[prod] 2 nodes down: a\"b, x??Bcc: evil@example.org 💾",
                 alert(
@@ -758,12 +925,25 @@ mod tests {
             from: "PetaSAN <storage@example.org>".parse().unwrap(),
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
+            now: at(NOW),
         }
     }
 
     fn composed(alert: &Alert) -> String {
-        let to = "ops@example.org".parse().unwrap();
-        let mail = compose(alert, &to, &sender()).unwrap();
+        composed_at(alert, alert.raised)
+    }
+
+    fn composed_at(alert: &Alert, now: Timestamp) -> String {
+        let to: Address = "ops@example.org".parse().unwrap();
+        let recipient = Recipient {
+            address: to.clone(),
+            checks: CheckName::ALL.to_vec(),
+        };
+        let mut queue = Queue::default();
+        queue.add(alert.clone(), &[recipient], Recovery::Told);
+        let entry = queue.iter().next().unwrap();
+        let sender = Sender { now, ..sender() };
+        let mail = compose(entry, &to, &sender).unwrap();
         String::from_utf8(mail).unwrap().replace("\r\n", "\n")
     }
 
@@ -901,6 +1081,36 @@ mod tests {
             subject(&alert),
             "[prod] 41 OSDs down on node1, node2, new: osd.41"
         );
+    }
+
+    #[test]
+    fn osds_on_no_host_are_said_to_be_so() {
+        let stray = || osd(None, "down", true, true);
+        let bare = || osd(None, "down", false, false);
+        for (down, expected) in [
+            (vec![stray()], "[prod] 1 OSD down (stray): osd.0"),
+            (vec![bare()], "[prod] 1 OSD down on no host: osd.0"),
+            (
+                vec![stray(), bare()],
+                "[prod] 2 OSDs down on no host: osd.0, osd.1",
+            ),
+        ] {
+            let new = (0..).zip(down).map(|(id, osd)| item(OsdId(id), BEGAN, osd));
+            let report = Report::Osds(change(new.collect(), vec![], vec![]));
+            assert_eq!(subject(&alert(Kind::Raised, report)), expected);
+        }
+    }
+
+    #[test]
+    fn a_mail_says_when_it_is_late() {
+        let (_, _, alert) = examples().remove(0);
+        let ten_minutes = composed_at(&alert, at("2026-11-23T02:24:00Z"));
+        assert!(!ten_minutes.contains("late"), "{ten_minutes}");
+        let late = composed_at(&alert, at("2026-11-23T05:26:30Z"));
+        assert!(late.contains("X-Petanotify-Delayed: 3h12m\n"), "{late}");
+        assert!(late.contains("This mail is late by 3 h 12 min"), "{late}");
+        let clock_set_back = composed_at(&alert, at("2026-11-22T00:00:00Z"));
+        assert!(!clock_set_back.contains("late"), "{clock_set_back}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use lettre::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
+use crate::incident::Kind;
 use crate::settings::Recipient;
 
 /// Failures are logged at these attempts, and at the last.
@@ -76,6 +77,8 @@ pub struct Entry {
     pub alert: Alert,
     /// Whom; `None` until a recipient is known.
     pub to: Option<Address>,
+    /// Since when somebody has been owed this news: when the oldest alert was raised that it has taken over, else its own.
+    pub raised: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
     /// When it was tried last.
@@ -87,22 +90,23 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(alert: Alert, to: Option<Address>) -> Self {
+    /// A mail that takes the place of `older` ones of the same incident to the same recipient, which were never delivered:
+    /// nobody shall read a stale "down" after an "up". It is a mail of its own, for the others may have arrived all the
+    /// same. Whoever is refused for good still waits for his hour.
+    fn new(alert: Alert, to: Option<Address>, raised: Timestamp, older: Vec<Entry>) -> Self {
+        let first = older.iter().map(|entry| entry.raised).min();
+        let next_attempt = older.iter().filter_map(|entry| entry.next_attempt).max();
+        let older: Vec<Alert> = older.into_iter().map(|entry| entry.alert).collect();
         Entry {
             id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
-            alert,
+            alert: alert.overtake(&older),
             to,
+            raised: first.map_or(raised, |first| first.min(raised)),
             attempts: 0,
             last_attempt: None,
-            next_attempt: None,
+            next_attempt,
             last_error: None,
         }
-    }
-
-    /// Incident and recipient: what a mailbox shows as one thread.
-    fn thread(&self) -> (&str, Option<&str>) {
-        let to = self.to.as_ref().map(AsRef::as_ref);
-        (&self.alert.incident, to)
     }
 
     /// Whether a pass at `now` is to try it. A time that lies further ahead than any wait lasts comes from a clock that
@@ -119,6 +123,16 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Queue(Vec<Entry>);
+
+/// Whether recipients want to know that all is well again (`notify.recovery`). What they were never told of they are told in
+/// any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// A mail when an incident is over.
+    Told,
+    /// Silence.
+    Untold,
+}
 
 /// How an attempt to send a mail went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,31 +178,53 @@ impl Queue {
         self.0.iter().filter(|entry| entry.to.is_none()).count()
     }
 
-    /// Adds one mail for each recipient whom the alert concerns. Without any recipient at all it waits for one.
-    pub fn add(&mut self, alert: Alert, recipients: &[Recipient]) {
+    /// Adds one mail for each recipient whom the alert concerns, in place of older ones of the same incident that are still
+    /// pending. Without any recipient at all it waits for one.
+    pub fn add(&mut self, alert: Alert, recipients: &[Recipient], recovery: Recovery) {
+        let raised = alert.raised;
         if recipients.is_empty() {
-            self.0.push(Entry::new(alert, None));
-            return;
-        }
-        for recipient in recipients.iter().filter(|r| alert.concerns(r)) {
-            self.0
-                .push(Entry::new(alert.clone(), Some(recipient.address.clone())));
+            self.put(alert, None, raised, recovery);
+        } else {
+            self.put_for_each(&alert, recipients, raised, recovery);
         }
     }
 
     /// Addresses the mails that waited for a recipient to be known.
-    pub fn address(&mut self, recipients: &[Recipient]) {
-        if recipients.is_empty() || self.unaddressed() == 0 {
+    pub fn address(&mut self, recipients: &[Recipient], recovery: Recovery) {
+        if recipients.is_empty() {
             return;
         }
-        let waiting;
-        (waiting, self.0) = std::mem::take(&mut self.0)
-            .into_iter()
-            .partition(|entry| entry.to.is_none());
-        for entry in waiting {
-            self.add(entry.alert, recipients);
+        let waiting: Vec<Entry> = self.0.extract_if(.., |entry| entry.to.is_none()).collect();
+        for entry in &waiting {
+            self.put_for_each(&entry.alert, recipients, entry.raised, recovery);
         }
-        self.0.sort_by_key(|entry| entry.alert.raised);
+        if !waiting.is_empty() {
+            self.0.sort_by_key(|entry| entry.raised);
+        }
+    }
+
+    fn put_for_each(
+        &mut self,
+        alert: &Alert,
+        recipients: &[Recipient],
+        raised: Timestamp,
+        recovery: Recovery,
+    ) {
+        for recipient in recipients.iter().filter(|r| alert.concerns(r)) {
+            let to = Some(recipient.address.clone());
+            self.put(alert.clone(), to, raised, recovery);
+        }
+    }
+
+    fn put(&mut self, alert: Alert, to: Option<Address>, raised: Timestamp, recovery: Recovery) {
+        let overtaken =
+            |entry: &mut Entry| entry.to == to && entry.alert.incident == alert.incident;
+        let older: Vec<Entry> = self.0.extract_if(.., overtaken).collect();
+        let wanted = alert.kind != Kind::Cleared || recovery == Recovery::Told;
+        // What was to be told and is over meanwhile is told all the same.
+        if wanted || !older.is_empty() || alert.never_told {
+            self.0.push(Entry::new(alert, to, raised, older));
+        }
     }
 
     /// Why mails are pending, each cause with the number of mails.
@@ -205,24 +241,11 @@ impl Queue {
         causes
     }
 
-    /// What a pass at `now` is to try: first the incidents with a mail that has never been tried, then those that have
-    /// waited longest since the last attempt, so that new alerts go out at once and a slow server starves nobody. Mails
-    /// of one incident keep their order: nobody shall read that all is well before reading what was wrong.
+    /// What a pass at `now` is to try: first what has never been tried, then what has waited longest since its last
+    /// attempt, so that new alerts go out at once and a slow server starves nobody.
     pub fn due(&self, now: Timestamp) -> Vec<&Entry> {
         let mut due: Vec<&Entry> = self.0.iter().filter(|entry| entry.is_due(now)).collect();
-        let mut longest_wait: BTreeMap<(&str, Option<&str>), Option<Timestamp>> = BTreeMap::new();
-        for entry in &due {
-            let last = entry.last_attempt;
-            longest_wait
-                .entry(entry.thread())
-                .and_modify(|earliest| *earliest = last.min(*earliest))
-                .or_insert(last);
-        }
-        due.sort_by_key(|entry| {
-            let alert = &entry.alert;
-            let waiting_since = longest_wait.get(&entry.thread()).copied().flatten();
-            (waiting_since, alert.began, &alert.incident, alert.sequence)
-        });
+        due.sort_by_key(|entry| (entry.last_attempt, entry.raised));
         due
     }
 
@@ -301,6 +324,7 @@ mod tests {
                 over: Vec::new(),
             }),
             elsewhere: Vec::new(),
+            never_told: false,
         }
     }
 
@@ -313,7 +337,7 @@ mod tests {
 
     fn one_mail() -> Queue {
         let mut queue = Queue::default();
-        queue.add(alert(0), &[recipient("a@example.org", &CheckName::ALL)]);
+        queue.add(alert(0), &[recipient("a@example.org", &CheckName::ALL)], Recovery::Told);
         queue
     }
 
@@ -341,7 +365,7 @@ mod tests {
             recipient("b@example.org", &[CheckName::Osds]),
             recipient("c@example.org", &CheckName::ALL),
         ];
-        queue.add(alert(0), &recipients);
+        queue.add(alert(0), &recipients, Recovery::Told);
         let to: Vec<String> = queue
             .iter()
             .map(|e| e.to.clone().unwrap().to_string())
@@ -352,15 +376,16 @@ mod tests {
     #[test]
     fn without_recipients_an_alert_waits_until_there_are_some() {
         let mut queue = Queue::default();
-        queue.add(alert(0), &[]);
+        queue.add(alert(0), &[], Recovery::Told);
         assert_eq!(queue.unaddressed(), 1);
         assert!(queue.due(at(60)).is_empty());
-        queue.address(&[]);
+        queue.address(&[], Recovery::Told);
         assert_eq!(queue.unaddressed(), 1);
-        queue.address(&[
+        let recipients = [
             recipient("a@example.org", &CheckName::ALL),
             recipient("b@example.org", &CheckName::ALL),
-        ]);
+        ];
+        queue.address(&recipients, Recovery::Told);
         assert_eq!((queue.unaddressed(), queue.due(at(60)).len()), (0, 2));
     }
 
@@ -371,6 +396,7 @@ mod tests {
             queue.add(
                 alert(raised),
                 &[recipient("a@example.org", &CheckName::ALL)],
+                Recovery::Told,
             );
         }
         let ids = ids(&queue);
@@ -380,26 +406,76 @@ mod tests {
         assert_eq!(due, [&ids[2], &ids[3], &ids[1], &ids[0]]);
     }
 
-    #[test]
-    fn mails_of_one_incident_keep_their_order() {
-        let mut queue = Queue::default();
-        let recipients = [recipient("a@example.org", &CheckName::ALL)];
-        queue.add(alert(60), &recipients);
-        queue.add(alert(0), &recipients);
-        let raise = ids(&queue)[1].clone();
-        attempt(&mut queue, &raise, failed(), 90, 9);
-        let cleared = Alert {
-            sequence: 1,
-            raised: at(120),
+    /// An alert of the incident that began at 0.
+    fn later(kind: Kind, sequence: u32, raised: i64) -> Alert {
+        Alert {
+            kind,
+            sequence,
+            raised: at(raised),
             ..alert(0)
-        };
-        queue.add(cleared, &recipients);
-        let due: Vec<(&str, u32)> = queue
-            .due(at(150))
-            .into_iter()
-            .map(|e| (e.alert.incident.as_str(), e.alert.sequence))
-            .collect();
-        assert_eq!(due, [("nodes-0", 0), ("nodes-0", 1), ("nodes-60", 0)]);
+        }
+    }
+
+    #[test]
+    fn a_pending_mail_is_overtaken_by_the_next_of_its_incident() {
+        use Kind::{Cleared, Raised, Reminder, Updated};
+        // What is pending, what comes, whether recoveries are wanted: what is pending afterwards.
+        type Case<'a> = (&'a [Kind], Kind, Recovery, Option<(Kind, bool)>);
+        let cases: &[Case<'_>] = &[
+            (&[], Updated, Recovery::Told, Some((Updated, false))),
+            (&[Raised], Updated, Recovery::Told, Some((Raised, false))),
+            (&[Raised], Reminder, Recovery::Told, Some((Raised, false))),
+            (&[Updated], Reminder, Recovery::Told, Some((Updated, false))),
+            (&[Raised, Updated], Updated, Recovery::Told, Some((Raised, false))),
+            (&[Raised], Cleared, Recovery::Told, Some((Cleared, true))),
+            (&[Raised, Updated], Cleared, Recovery::Told, Some((Cleared, true))),
+            (&[Updated], Cleared, Recovery::Told, Some((Cleared, false))),
+            (&[], Cleared, Recovery::Told, Some((Cleared, false))),
+            (&[], Cleared, Recovery::Untold, None),
+            (&[Raised], Cleared, Recovery::Untold, Some((Cleared, true))),
+            (&[Updated], Cleared, Recovery::Untold, Some((Cleared, false))),
+        ];
+        let recipients = [recipient("a@example.org", &CheckName::ALL)];
+        for (pending, next, recovery, expected) in cases {
+            let mut queue = Queue::default();
+            let all = pending.iter().chain([next]);
+            for (sequence, kind) in (0..).zip(all) {
+                let raised = i64::from(sequence) * 60;
+                queue.add(later(*kind, sequence, raised), &recipients, *recovery);
+            }
+            let left: Vec<(Kind, bool)> = queue
+                .iter()
+                .map(|entry| (entry.alert.kind, entry.alert.never_told))
+                .collect();
+            let case = format!("{pending:?} then {next:?}, {recovery:?}");
+            assert_eq!(left, expected.iter().copied().collect::<Vec<_>>(), "{case}");
+            if let (Some(entry), false) = (queue.iter().next(), pending.is_empty()) {
+                assert_eq!(entry.raised, at(0), "{case}: owed since the first");
+            }
+        }
+    }
+
+    #[test]
+    fn only_mails_of_the_same_incident_to_the_same_recipient_are_overtaken() {
+        let mut queue = Queue::default();
+        let a = [recipient("a@example.org", &CheckName::ALL)];
+        let b = [recipient("b@example.org", &CheckName::ALL)];
+        queue.add(alert(0), &a, Recovery::Told);
+        queue.add(alert(60), &a, Recovery::Told);
+        queue.add(later(Kind::Cleared, 1, 120), &b, Recovery::Told);
+        assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn whoever_is_refused_for_good_waits_for_his_hour_with_the_new_mail_too() {
+        let mut queue = one_mail();
+        let id = ids(&queue)[0].clone();
+        let refused = Attempt::Refused("550 unknown".to_owned());
+        attempt(&mut queue, &id, refused, 0, 9);
+        let recipients = [recipient("a@example.org", &CheckName::ALL)];
+        queue.add(later(Kind::Cleared, 1, 60), &recipients, Recovery::Told);
+        assert_eq!((queue.len(), queue.due(at(120)).len()), (1, 0));
+        assert_eq!(queue.due(at(3600)).len(), 1);
     }
 
     #[test]
@@ -419,11 +495,12 @@ mod tests {
     #[test]
     fn what_is_left_over_is_counted_by_cause() {
         let mut queue = Queue::default();
-        queue.add(alert(0), &[]);
+        queue.add(alert(0), &[], Recovery::Told);
         for raised in [60, 120, 180] {
             queue.add(
                 alert(raised),
                 &[recipient("a@example.org", &CheckName::ALL)],
+                Recovery::Told,
             );
         }
         for id in &ids(&queue)[2..] {
@@ -471,6 +548,7 @@ mod tests {
             queue.add(
                 alert(raised),
                 &[recipient("a@example.org", &CheckName::ALL)],
+                Recovery::Told,
             );
         }
         let ids = ids(&queue);

@@ -324,6 +324,7 @@ mod tests {
     use crate::alert::{Alert, Report};
     use crate::check::CheckName;
     use crate::incident::{Change, Kind};
+    use crate::queue::Recovery;
     use crate::settings::Recipient;
 
     fn now() -> Timestamp {
@@ -389,8 +390,10 @@ mod tests {
                     over: Vec::new(),
                 }),
                 elsewhere: Vec::new(),
+                never_told: false,
             };
-            state.queue.add(alert, std::slice::from_ref(&recipient));
+            let recipients = std::slice::from_ref(&recipient);
+            state.queue.add(alert, recipients, Recovery::Told);
         }
         store.save(&lock, &state).unwrap();
         let ids = state.queue.iter().map(|entry| entry.id.clone()).collect();

@@ -14,7 +14,8 @@ use crate::cli;
 use crate::message::{self, Sender};
 use crate::output;
 use crate::text::one_line;
-use crate::queue::Queue;
+use crate::incident::Kind;
+use crate::queue::{Queue, Recovery};
 use crate::settings::petasan;
 use crate::settings::{Recipient, Relay};
 use crate::state::{LastPass, State};
@@ -111,13 +112,19 @@ impl Pass {
         state.memory = verdict.memory;
         state.cluster = Some(cluster);
         let recipients = petasan::recipients(settings, import.as_ref());
-        state.queue.address(&recipients);
+        let recovery = match settings.notify.recovery {
+            true => Recovery::Told,
+            false => Recovery::Untold,
+        };
+        state.queue.address(&recipients, recovery);
         for alert in &verdict.alerts {
-            state.queue.add(alert.clone(), &recipients);
+            state.queue.add(alert.clone(), &recipients, recovery);
         }
+        let mut alerts = verdict.alerts;
+        alerts.retain(|alert| alert.kind != Kind::Cleared || recovery == Recovery::Told);
         Pass {
             state,
-            alerts: verdict.alerts,
+            alerts,
             recipients,
             relay: petasan::relay(&settings.smtp, import.as_ref()),
         }
@@ -183,6 +190,7 @@ impl Pass {
             from: relay.from.clone(),
             zone: context.zone.clone(),
             node: node_name(),
+            now: context.now,
         };
         let relay = relay.clone();
         let time = mail_time(begin.elapsed());

@@ -114,7 +114,7 @@ fn send(entry: &Entry, session: &mut Session, sender: &Sender, deadline: Instant
     let Some(to) = &entry.to else {
         return Delivery::Deferred("nobody to send it to is known yet".to_owned());
     };
-    match message::compose(&entry.alert, to, sender) {
+    match message::compose(entry, to, sender) {
         Ok(mail) => session.send(&sender.from.email, to, &mail, deadline),
         Err(error) => Delivery::Refused(format!("{error:#}")),
     }

@@ -58,7 +58,7 @@ impl Message {
             id: entry.id.to_string(),
             check: entry.alert.report.topic().as_str(),
             kind: entry.alert.kind.as_str(),
-            raised: entry.alert.raised,
+            raised: entry.raised,
             to: entry.to.as_ref().map(ToString::to_string),
             subject: message::subject(&entry.alert),
             attempts: entry.attempts,
@@ -94,7 +94,7 @@ fn table(queue: &Queue, context: &Context) -> String {
         let head = format!(
             "{:<12}  {:<9}  {:>5}  {next:<9}  ",
             entry.id,
-            wording::duration(age(entry.alert.raised, context.now)),
+            wording::duration(age(entry.raised, context.now)),
             entry.attempts,
         );
         text.push_str(&format!("{head}{}\n", fit(&to, room)));

@@ -101,7 +101,7 @@ fn incidents(memory: &Memory) -> [Option<&Incident>; 4] {
 }
 
 fn oldest(queue: &Queue) -> Option<Timestamp> {
-    queue.iter().map(|entry| entry.alert.raised).min()
+    queue.iter().map(|entry| entry.raised).min()
 }
 
 fn last_error(queue: &Queue) -> Option<&str> {

@@ -638,36 +638,74 @@ fn healthy_and_without_recipients_the_pass_is_complete_all_the_same() {
     assert!(run.code == Some(0) || !run.stderr.is_empty());
 }
 
+/// The kinds and subjects of what is pending, oldest first.
+fn pending(cluster: &Cluster) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let pending = cluster.queue();
+    let pending = pending.iter();
+    pending
+        .map(|mail| (text(&mail["kind"]), text(&mail["subject"])))
+        .collect()
+}
+
 #[test]
-fn mails_keep_their_order_and_new_ones_join_behind() {
+fn a_pending_mail_is_overtaken_so_that_nobody_reads_what_is_no_longer_true() {
     let cluster = osd_down();
     cluster.relay.fault(Stage::Greeting, Fault::Drop);
     cluster.check().exits(1);
+    let kind = |kind: &str, subject: &str| (kind.to_owned(), subject.to_owned());
+    assert_eq!(pending(&cluster), [kind("raised", SUBJECT)]);
     cluster.ceph.situation("18.2.7", "two-osds-down");
+    cluster.check().exits(1);
+    let both = "[prod] 2 OSDs down on node1, node2: osd.1, osd.2";
+    assert_eq!(pending(&cluster), [kind("raised", both)]);
+    cluster.ceph.healthy();
+    cluster.check().exits(1);
+    let over = pending(&cluster);
+    assert_eq!(over.len(), 1);
+    assert_eq!(over[0].0, "cleared");
+    let subject = &over[0].1;
+    assert!(
+        subject.starts_with("[prod] 2 OSDs were down on node1, node2: osd.1, osd.2 ("),
+        "{subject}"
+    );
+    cluster.relay.heal();
+    let mails = cluster.pass(0);
+    assert_eq!(mails.len(), 1);
+    assert_eq!(&mails[0].subject(), subject);
+    assert!(cluster.queue().is_empty());
+}
+
+#[test]
+fn what_was_never_told_is_told_even_to_those_who_want_no_recoveries() {
+    let mut cluster = osd_down();
+    cluster.set("notify.recovery", "false");
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
     cluster.check().exits(1);
     cluster.ceph.healthy();
     cluster.check().exits(1);
-    let kinds: Vec<Value> = cluster
-        .queue()
-        .iter()
-        .map(|message| message["kind"].clone())
-        .collect();
-    assert_eq!(kinds, ["raised", "updated", "cleared"], "oldest first");
     cluster.relay.heal();
     let mails = cluster.pass(0);
-    assert_eq!(mails.len(), 3);
-    let first = mails
-        .iter()
-        .find(|mail| mail.subject() == SUBJECT)
-        .unwrap()
-        .id();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].subject().contains("1 OSD was down on node2"));
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    assert_eq!(cluster.pass(0).len(), 1);
+    cluster.ceph.healthy();
+    assert_eq!(cluster.pass(0).len(), 0, "told when it began");
+}
+
+#[test]
+fn a_mail_that_leaves_late_says_so() {
+    let cluster = osd_down();
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    cluster.check().exits(1);
+    cluster.let_pass(SignedDuration::from_mins(3 * 60 + 12));
+    cluster.relay.heal();
+    let mails = cluster.pass(0);
+    assert_eq!(mails.len(), 1);
     assert_eq!(
-        mails
-            .iter()
-            .filter(|mail| mail
-                .header("References")
-                .is_some_and(|r| r.contains(&first)))
-            .count(),
-        2
+        mails[0].header("X-Petanotify-Delayed").as_deref(),
+        Some("3h12m")
     );
+    assert!(mails[0].text().contains("late by 3 h 12 min"));
 }
