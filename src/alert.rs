@@ -540,8 +540,8 @@ fn judge_capacity(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Presence;
     use crate::check::capacity::Limits;
+    use crate::facts::Presence;
     use crate::settings::Hold;
 
     const NOTIFY: Notify = Notify {

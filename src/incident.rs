@@ -540,9 +540,24 @@ mod tests {
             over: Vec::new(),
         };
         let cases = [
-            (false, change(&[1], &[]), change(&[3], &[1, 2]), change(&[1, 3], &[2])),
-            (true, change(&[1], &[]), change(&[3], &[1, 2]), change(&[1, 2, 3], &[])),
-            (false, change(&[4], &[1]), change(&[3], &[1]), change(&[3], &[1])),
+            (
+                false,
+                change(&[1], &[]),
+                change(&[3], &[1, 2]),
+                change(&[1, 3], &[2]),
+            ),
+            (
+                true,
+                change(&[1], &[]),
+                change(&[3], &[1, 2]),
+                change(&[1, 2, 3], &[]),
+            ),
+            (
+                false,
+                change(&[4], &[1]),
+                change(&[3], &[1]),
+                change(&[3], &[1]),
+            ),
         ];
         for (all, earlier, mut now, expected) in cases {
             now.take_over(&earlier, all);

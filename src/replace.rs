@@ -15,7 +15,8 @@ use anyhow::{Context, anyhow};
 /// Names the step that failed. Until the last step the old content is left where it was, or as the backup.
 pub fn replace(file: &Path, content: &[u8], backup: Option<&Path>) -> anyhow::Result<()> {
     let temporary = temporary(file);
-    write_new(&temporary, content).with_context(|| format!("cannot write {}", temporary.display()))?;
+    write_new(&temporary, content)
+        .with_context(|| format!("cannot write {}", temporary.display()))?;
     if let Some(backup) = backup {
         match fs::rename(file, backup) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -27,7 +28,9 @@ pub fn replace(file: &Path, content: &[u8], backup: Option<&Path>) -> anyhow::Re
     }
     fs::rename(&temporary, file)
         .with_context(|| format!("cannot rename {} to it", temporary.display()))?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     File::open(folder)
         .and_then(|folder| folder.sync_all())

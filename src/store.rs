@@ -301,7 +301,12 @@ impl SentList {
         self.file
             .write_all(format!("{id}\n").as_bytes())
             .and_then(|()| self.file.sync_data())
-            .with_context(|| format!("cannot write down in {} that mail {id} was sent", self.path.display()))
+            .with_context(|| {
+                format!(
+                    "cannot write down in {} that mail {id} was sent",
+                    self.path.display()
+                )
+            })
     }
 }
 
@@ -441,7 +446,11 @@ mod tests {
         fs::write(store.sent(), format!("\0\0\0\u{fffd}\n{}\n", ids[1])).unwrap();
         let loaded = store.load(&lock, now()).unwrap();
         assert_eq!(queued(&loaded), [ids[0].clone()]);
-        assert!(loaded.problems[0].contains("damaged"), "{:?}", loaded.problems);
+        assert!(
+            loaded.problems[0].contains("damaged"),
+            "{:?}",
+            loaded.problems
+        );
     }
 
     #[test]

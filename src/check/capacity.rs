@@ -78,7 +78,8 @@ pub fn used_percent(usage: Usage) -> Result<f64, String> {
     }
     // In whole billionths of a percent: 0.07 of all times 100 is more than 7 in floating point, and no threshold shall be
     // exceeded by that.
-    let billionths = u128::from(usage.used_bytes) * 100 * 1_000_000_000 / u128::from(usage.total_bytes);
+    let billionths =
+        u128::from(usage.used_bytes) * 100 * 1_000_000_000 / u128::from(usage.total_bytes);
     Ok(billionths as f64 / BILLION)
 }
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::{Context, Stop};
 use crate::message::{self, Sender};
-use crate::text::one_line;
 use crate::queue::{Attempt, Entry, Fate, Queue};
 use crate::settings::Relay;
 use crate::smtp::{Delivery, Session};
 use crate::store::Lock;
+use crate::text::one_line;
 use crate::wording;
 
 /// One pass spends at most so long on mail.

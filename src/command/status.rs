@@ -12,9 +12,9 @@ use crate::cli::Json;
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Down, Incident, age};
 use crate::output::Style;
-use crate::text::fit;
 use crate::queue::Queue;
 use crate::state::{LastPass, State};
+use crate::text::fit;
 use crate::wording;
 
 /// Prints what the last pass found and what is pending.

@@ -235,7 +235,9 @@ pub(super) fn show(shown: &mut Vec<Shown>, key: &str, value: Option<String>, ori
 pub(super) fn blame(config_file: &Path, shown: &[Shown], key: &str) -> String {
     match origin_of(shown, key) {
         Origin::File { .. } => format!("{}: {}", config_file.display(), place(shown, key)),
-        Origin::Default | Origin::Environment(_) | Origin::Option | Origin::Petasan => place(shown, key),
+        Origin::Default | Origin::Environment(_) | Origin::Option | Origin::Petasan => {
+            place(shown, key)
+        }
     }
 }
 

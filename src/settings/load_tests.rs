@@ -876,7 +876,10 @@ fn name_and_password_come_together() {
     for variables in [&[][..], &variables] {
         let settings = folder.load(variables).unwrap();
         let missing = super::petasan::relay(&settings.smtp, None).unwrap_err();
-        assert!(missing.contains("no password for smtp.username"), "{missing}");
+        assert!(
+            missing.contains("no password for smtp.username"),
+            "{missing}"
+        );
     }
 
     folder.write("smtp-password", b"topsecret\n");

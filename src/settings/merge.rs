@@ -11,8 +11,8 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, Reminder, Written};
 use super::{
-    Ceph, Checks, Consul, Hold, Notify, Origin, Recipient, SECRET_SHOWN, Secret,
-    Security, Settings, Smtp,
+    Ceph, Checks, Consul, Hold, Notify, Origin, Recipient, SECRET_SHOWN, Secret, Security,
+    Settings, Smtp,
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;

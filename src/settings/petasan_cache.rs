@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use lettre::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::replace::replace;
 use super::petasan::{Import, ImportedSmtp};
 use super::{Secret, Security};
+use crate::replace::replace;
 
 const VERSION: u32 = 1;
 
