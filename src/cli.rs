@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use lettre::Address;
+
+use crate::selection::IdPrefix;
 
 /// Tells the administrators of a PetaSAN or Ceph cluster by e-mail that the storage fills up, that a node is gone or that
 /// disks failed.
@@ -13,7 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 all done, 1 a check could not be carried out or mail stays queued, 2 wrong usage,\n\
+    after_help = "Exit status: 0 all done, 1 a check could not be carried out or mail was not sent, 2 wrong usage,\n\
                   74 the state could not be read or written, 75 another pass is running, 78 the configuration is wrong.\n\
                   See petanotify(1) and petanotify.toml(5)."
 )]
@@ -70,6 +73,11 @@ pub enum Command {
     /// The pending mails
     #[command(subcommand)]
     Queue(Queue),
+    /// One test mail to each address, past the queue, with the mail server's own words
+    #[command(after_help = "Examples:\n  \
+        petanotify test-mail                  to every recipient\n  \
+        petanotify test-mail ops@example.org  to somebody in particular")]
+    TestMail(TestMail),
     /// The configuration
     #[command(subcommand)]
     Config(Config),
@@ -99,6 +107,55 @@ pub struct Json {
 pub enum Queue {
     /// List them, oldest first
     List(Json),
+    /// Print one, whole, as it would be sent now
+    Show(Show),
+    /// Try all of them now, also those that wait for their hour
+    Flush(Json),
+    /// Give up on some, or on all
+    #[command(after_help = "Examples:\n  \
+        petanotify queue drop 8292be0cf85c  one mail\n  \
+        petanotify queue drop --all         all of them, after a question")]
+    Drop(Drop),
+}
+
+/// What `queue show` prints.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// The mail's id, as `queue list` shows it, or its first digits, at least 4
+    #[arg(value_name = "ID")]
+    pub id: IdPrefix,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+/// What `queue drop` gives up on.
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
+pub struct Drop {
+    /// The mails' ids, as `queue list` shows them, or their first digits, at least 4
+    #[arg(value_name = "ID")]
+    pub ids: Vec<IdPrefix>,
+    /// All of them; asks first
+    #[arg(long)]
+    pub all: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+/// Whom `test-mail` writes to.
+#[derive(Debug, Clone, Args)]
+pub struct TestMail {
+    /// Where to send it; by default to every recipient
+    #[arg(value_name = "ADDRESS")]
+    pub addresses: Vec<Address>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
 }
 
 /// What to do with the configuration.

@@ -10,7 +10,8 @@
 //! 6. [`command::deliver`] lets [`message`] compose each mail and [`smtp`] send it, and writes down what became of it.
 //! 7. The state is saved, the lock given up.
 //!
-//! The modules of 4 and 5, `message` and `wording` see no file, process, socket, environment or clock: values in, values out.
+//! The modules of 4 and 5, `message`, `test_message`, `selection` and `wording` see no file, process, socket, environment or
+//! clock: values in, values out.
 
 pub mod alert;
 pub mod ceph;
@@ -24,10 +25,12 @@ pub mod message;
 pub mod output;
 pub mod queue;
 pub mod replace;
+pub mod selection;
 pub mod settings;
 pub mod smtp;
 pub mod state;
 pub mod store;
+pub mod test_message;
 pub mod text;
 pub mod wording;
 
@@ -95,6 +98,10 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Command::Check(options) => command::check::check(&context, *options),
         Command::Status(format) => command::status::status(&context, *format),
         Command::Queue(Queue::List(format)) => command::queue::list(&context, *format),
+        Command::Queue(Queue::Show(options)) => command::queue::show::show(&context, options),
+        Command::Queue(Queue::Flush(format)) => command::queue::flush::flush(context, *format),
+        Command::Queue(Queue::Drop(options)) => command::queue::drop::give_up(&context, options),
+        Command::TestMail(options) => command::test_mail::test_mail(&context, options),
         Command::Config(Config::Show(format)) => command::config::show(&context, *format),
     }
 }

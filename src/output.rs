@@ -36,6 +36,16 @@ impl Log {
         Log { shown, journal }
     }
 
+    /// This log for a command that tells on standard output what became of each thing: only errors, unless more than is
+    /// usual was asked for.
+    pub fn leaving_the_account_to_stdout(&self) -> Self {
+        let shown = match self.shown {
+            Priority::Error | Priority::Warning | Priority::Notice => Priority::Error,
+            more @ (Priority::Info | Priority::Debug) => more,
+        };
+        Log { shown, ..*self }
+    }
+
     /// Something that was to be done was not.
     pub fn error(&self, message: impl fmt::Display) {
         self.write(Priority::Error, &message);

@@ -286,6 +286,13 @@ impl Queue {
             fate != Fate::Dropped
         });
     }
+
+    /// Makes all of them due, also those that wait for their hour.
+    pub fn make_due(&mut self) {
+        for entry in &mut self.0 {
+            entry.next_attempt = None;
+        }
+    }
 }
 
 impl<'a> IntoIterator for &'a Queue {
@@ -337,7 +344,11 @@ mod tests {
 
     fn one_mail() -> Queue {
         let mut queue = Queue::default();
-        queue.add(alert(0), &[recipient("a@example.org", &CheckName::ALL)], Recovery::Told);
+        queue.add(
+            alert(0),
+            &[recipient("a@example.org", &CheckName::ALL)],
+            Recovery::Told,
+        );
         queue
     }
 
@@ -426,14 +437,29 @@ mod tests {
             (&[Raised], Updated, Recovery::Told, Some((Raised, false))),
             (&[Raised], Reminder, Recovery::Told, Some((Raised, false))),
             (&[Updated], Reminder, Recovery::Told, Some((Updated, false))),
-            (&[Raised, Updated], Updated, Recovery::Told, Some((Raised, false))),
+            (
+                &[Raised, Updated],
+                Updated,
+                Recovery::Told,
+                Some((Raised, false)),
+            ),
             (&[Raised], Cleared, Recovery::Told, Some((Cleared, true))),
-            (&[Raised, Updated], Cleared, Recovery::Told, Some((Cleared, true))),
+            (
+                &[Raised, Updated],
+                Cleared,
+                Recovery::Told,
+                Some((Cleared, true)),
+            ),
             (&[Updated], Cleared, Recovery::Told, Some((Cleared, false))),
             (&[], Cleared, Recovery::Told, Some((Cleared, false))),
             (&[], Cleared, Recovery::Untold, None),
             (&[Raised], Cleared, Recovery::Untold, Some((Cleared, true))),
-            (&[Updated], Cleared, Recovery::Untold, Some((Cleared, false))),
+            (
+                &[Updated],
+                Cleared,
+                Recovery::Untold,
+                Some((Cleared, false)),
+            ),
         ];
         let recipients = [recipient("a@example.org", &CheckName::ALL)];
         for (pending, next, recovery, expected) in cases {

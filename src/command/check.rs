@@ -11,19 +11,19 @@ use super::{Context, Done, Stop, print, print_json};
 use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
 use crate::check::CheckName;
 use crate::cli;
+use crate::incident::Kind;
 use crate::message::{self, Sender};
 use crate::output;
-use crate::text::one_line;
-use crate::incident::Kind;
 use crate::queue::{Queue, Recovery};
 use crate::settings::petasan;
 use crate::settings::{Recipient, Relay};
 use crate::state::{LastPass, State};
 use crate::store::{LOCK_PATIENCE, Lock, LockError};
+use crate::text::one_line;
 use crate::wording;
 
 /// The cluster's name where neither the configuration nor Consul has ever told one.
-const NAMELESS: &str = "ceph";
+pub(super) const NAMELESS: &str = "ceph";
 
 /// Carries out one pass.
 ///
@@ -143,7 +143,11 @@ impl Pass {
                 None => log.info(format!("check {name}: {}", outcome.summary)),
             }
         }
-        let raised = if options.dry_run { &[] } else { self.alerts.as_slice() };
+        let raised = if options.dry_run {
+            &[]
+        } else {
+            self.alerts.as_slice()
+        };
         for alert in raised {
             log.notice(format!(
                 "{}: {}",
@@ -316,7 +320,8 @@ fn would_mail(queue: &Queue, now: Timestamp) -> String {
     text
 }
 
-fn node_name() -> String {
+/// The name of this machine.
+pub(super) fn node_name() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()
 }

@@ -11,7 +11,7 @@ use crate::settings::{Origin, Shown, petasan};
 /// # Errors
 /// Standard output can't be written.
 pub fn show(context: &Context, format: Json) -> Result<Done, Stop> {
-    let import = observe::import_for_show(context);
+    let import = observe::import_alone(context, observe::Keep::No);
     let mut settings = petasan::shown(&context.settings, import.as_ref());
     if context.state_option {
         let state = settings.iter_mut().filter(|s| s.key == "state.file");

@@ -5,7 +5,9 @@ pub mod config;
 pub mod deliver;
 pub mod observe;
 pub mod queue;
+pub mod route;
 pub mod status;
+pub mod test_mail;
 
 use std::path::PathBuf;
 
@@ -17,7 +19,7 @@ use serde::Serialize;
 use crate::output::{self, Log, Style};
 use crate::settings::Settings;
 use crate::settings::environment::Environment;
-use crate::store::Store;
+use crate::store::{LOCK_PATIENCE, Lock, LockError, Store};
 
 /// What every command starts from.
 #[derive(Debug)]
@@ -52,13 +54,17 @@ impl Context {
 pub enum Done {
     /// Everything was done.
     Complete,
-    /// Done and saved, but a check could not be carried out or mail stays queued. The causes are on standard error already.
+    /// Done and saved, but a check could not be carried out or mail stays queued; or what a command was asked for could not
+    /// be had. The causes are on standard error already.
     Incomplete,
 }
 
-/// Why a command did not do its work. The exit codes live here and nowhere else: 0 and 1 are those of [`Done`], 2 is clap's.
+/// Why a command did not do its work. The exit codes live here and nowhere else: 0 and 1 are those of [`Done`], 2 is clap's
+/// as well.
 #[derive(Debug)]
 pub enum Stop {
+    /// The command line asks for what can't be done so.
+    Usage(anyhow::Error),
     /// The configuration is wrong.
     Config(anyhow::Error),
     /// The state could not be read or written.
@@ -73,6 +79,7 @@ impl Stop {
     /// The exit code, of sysexits(3): `EX_CONFIG`, `EX_IOERR`, `EX_TEMPFAIL`.
     pub fn code(&self) -> u8 {
         match self {
+            Stop::Usage(_) => 2,
             Stop::Config(_) => 78,
             Stop::State(_) | Stop::Output(_) => 74,
             Stop::Locked(_) => 75,
@@ -82,12 +89,22 @@ impl Stop {
     /// What went wrong.
     pub fn cause(&self) -> &anyhow::Error {
         match self {
-            Stop::Config(cause)
+            Stop::Usage(cause)
+            | Stop::Config(cause)
             | Stop::State(cause)
             | Stop::Locked(cause)
             | Stop::Output(cause) => cause,
         }
     }
+}
+
+/// Takes the lock, waiting for another pass to end.
+fn lock(context: &Context) -> Result<Lock, Stop> {
+    let lock = context.store.lock(LOCK_PATIENCE);
+    lock.map_err(|error| match error {
+        LockError::Held(cause) => Stop::Locked(cause),
+        LockError::Unusable(cause) => Stop::State(cause),
+    })
 }
 
 /// Prints data to standard output.

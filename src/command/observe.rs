@@ -100,7 +100,8 @@ fn ask_consul(context: &Context) -> ConsulSight {
     (nodes, datacenter, import)
 }
 
-fn needs_import(settings: &Settings) -> bool {
+/// Whether the file leaves mail server or recipients to PetaSAN.
+pub fn needs_import(settings: &Settings) -> bool {
     settings.smtp.host.is_none() || settings.recipients.is_empty()
 }
 
@@ -187,13 +188,26 @@ pub enum Keep {
     No,
 }
 
-/// Reads the import for those who only look, if the settings leave anything to it.
-pub fn import_for_show(context: &Context) -> Option<Import> {
+/// Reads the import, and nothing else of the cluster, if the settings leave anything to it.
+pub fn import_alone(context: &Context, keep: Keep) -> Option<Import> {
     if !needs_import(&context.settings) {
         return None;
     }
     let read = Agent::new(&context.settings.consul)
         .map_err(|e| format!("{e:#}"))
         .and_then(|agent| read_import(&agent, context));
-    settle_import(context, Some(read), Keep::No)
+    settle_import(context, Some(read), keep)
+}
+
+/// Asks Consul for the name of its datacenter, and for nothing else. A failure goes to the log.
+pub fn datacenter(context: &Context) -> Option<String> {
+    let members =
+        Agent::new(&context.settings.consul).and_then(|agent| agent.members(&context.log));
+    match members {
+        Ok(members) => members.datacenter,
+        Err(error) => {
+            context.log.info(format!("{error:#}"));
+            None
+        }
+    }
 }

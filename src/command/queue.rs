@@ -1,4 +1,8 @@
-//! `petanotify queue list`: the pending mails, from the state file alone.
+//! `petanotify queue`: the pending mails. Here is `list`, from the state file alone; the others have modules of their own.
+
+pub mod drop;
+pub mod flush;
+pub mod show;
 
 use serde::Serialize;
 
@@ -6,8 +10,8 @@ use super::{Context, Done, Stop, print, print_json};
 use crate::cli::Json;
 use crate::incident::age;
 use crate::message;
-use crate::text::fit;
 use crate::queue::{Entry, Queue};
+use crate::text::fit;
 use crate::wording;
 
 /// Lists the pending mails, oldest first.
@@ -67,6 +71,16 @@ impl Message {
             last_error: entry.last_error.clone(),
         }
     }
+}
+
+/// One line about what became of a mail.
+fn line(what: &str, entry: &Entry) -> String {
+    let to = match &entry.to {
+        Some(to) => to.to_string(),
+        None => "(nobody to tell yet)".to_owned(),
+    };
+    let subject = message::subject(&entry.alert);
+    format!("{what:<9}  {}  {to}  {subject}\n", entry.id)
 }
 
 /// Two lines for each mail: what it is, and below it why it is still here.

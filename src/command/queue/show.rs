@@ -1,0 +1,104 @@
+//! `petanotify queue show`: one pending mail, whole, from the state and the settings; the cluster is not asked.
+
+use anyhow::Context as _;
+use lettre::Address;
+use lettre::message::Mailbox;
+use serde::Serialize;
+
+use super::Message;
+use crate::cli;
+use crate::command::route::{Route, sender};
+use crate::command::{Context, Done, Stop, print, print_json};
+use crate::message;
+use crate::queue::Entry;
+use crate::selection::select;
+
+/// Stands where a sender or a recipient will be once one is known. RFC 2606, section 2: nobody ever has that name.
+const NOT_KNOWN_YET: &str = "not-known-yet@petanotify.invalid";
+
+/// Prints the mail as it would be sent now.
+///
+/// # Errors
+/// The state can't be read.
+pub fn show(context: &Context, options: &cli::Show) -> Result<Done, Stop> {
+    let loaded = context.store.read().map_err(Stop::State)?;
+    for problem in loaded.problems {
+        context.log.warning(problem);
+    }
+    let queue = loaded.state.queue;
+    let entry = match select(&queue, std::slice::from_ref(&options.id)) {
+        Ok(found) => found.into_iter().next(),
+        Err(unclear) => {
+            for cause in unclear {
+                context.log.error(cause);
+            }
+            None
+        }
+    };
+    let Some(entry) = entry else {
+        return Ok(Done::Incomplete);
+    };
+    let mail = compose(context, entry).map_err(Stop::Output)?;
+    if options.format.json {
+        print_json(&Document {
+            version: 1,
+            message: Message::of(entry),
+            mail,
+        })?;
+    } else {
+        // On the wire lines end in CR LF; here they end as lines do on this machine.
+        print(&mail.replace("\r\n", "\n"))?;
+    }
+    Ok(Done::Complete)
+}
+
+/// The document of `queue show --json`.
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    #[serde(flatten)]
+    message: Message,
+    mail: String,
+}
+
+fn compose(context: &Context, entry: &Entry) -> anyhow::Result<String> {
+    let route = Route::remembered(context);
+    let nobody = || NOT_KNOWN_YET.parse::<Address>().context("no address");
+    let from = match &route.relay {
+        Ok(relay) => relay.from.clone(),
+        Err(missing) => {
+            context.log.warning(format!(
+                "the sender is not known: {missing}; {NOT_KNOWN_YET} stands for it"
+            ));
+            Mailbox::new(None, nobody()?)
+        }
+    };
+    let to = match &entry.to {
+        Some(to) => to.clone(),
+        None => {
+            let mut concerned = route.recipients.clone();
+            concerned.retain(|recipient| entry.alert.concerns(recipient));
+            match concerned.as_slice() {
+                [] => {
+                    context.log.warning(format!(
+                        "nobody is known who is to be told of this; {NOT_KNOWN_YET} stands for the recipient"
+                    ));
+                    nobody()?
+                }
+                [first, others @ ..] => {
+                    let others = match others.len() {
+                        0 => String::new(),
+                        number => format!("; {number} more get one each"),
+                    };
+                    context.log.warning(format!(
+                        "not addressed yet, the next pass will do that: this is the mail to {}{others}",
+                        first.address
+                    ));
+                    first.address.clone()
+                }
+            }
+        }
+    };
+    let mail = message::compose(entry, &to, &sender(context, from))?;
+    String::from_utf8(mail).context("the composed mail is not UTF-8")
+}

@@ -1,0 +1,364 @@
+//! The mail that `test-mail` sends: which way it went, and what would come to this address. Pure.
+
+use std::time::SystemTime;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use lettre::Address;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, SinglePart};
+
+use crate::check::CheckName;
+use crate::message::Sender;
+use crate::queue::MailId;
+use crate::settings::{Checks, Hold, Recipient, Relay, Security};
+use crate::wording;
+
+/// What the mails of one test have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Test<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The way out.
+    pub relay: &'a Relay,
+    /// The sender.
+    pub sender: &'a Sender,
+    /// Which checks are on.
+    pub checks: &'a Checks,
+    /// Who is told of alerts.
+    pub recipients: &'a [Recipient],
+    /// When the test was made.
+    pub made: Timestamp,
+}
+
+impl Test<'_> {
+    /// The subject alone says that it is a test.
+    pub fn subject(&self) -> String {
+        format!(
+            "[{}] test mail from petanotify",
+            wording::name(self.cluster)
+        )
+    }
+
+    /// Makes the mail to this address, ready for the DATA command but for dot-stuffing.
+    ///
+    /// # Errors
+    /// The library refuses the parts; with an address that it has itself parsed that does not happen.
+    pub fn compose(&self, to: &Address) -> anyhow::Result<Vec<u8>> {
+        // RFC 3834, section 5: no vacation notice shall answer.
+        let auto_submitted = HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        );
+        let mail = Message::builder()
+            .from(self.sender.from.clone())
+            .to(Mailbox::new(None, to.clone()))
+            .subject(self.subject())
+            .date(SystemTime::from(self.made))
+            .message_id(Some(self.message_id(to)))
+            .raw_header(auto_submitted)
+            .singlepart(SinglePart::plain(self.text(to)))
+            .with_context(|| format!("cannot compose the test mail to {to}"))?;
+        Ok(mail.formatted())
+    }
+
+    /// Each test is a mail of its own: a mailbox may swallow one that bears the id of another.
+    fn message_id(&self, to: &Address) -> String {
+        let test = format!("test-{}", self.made.strftime("%Y%m%dT%H%M%S%.3fZ"));
+        let id = MailId::new(&test, 0, Some(to));
+        format!("<{test}.{id}@petanotify.test>")
+    }
+
+    fn text(&self, to: &Address) -> String {
+        let way = [
+            ("server", place(self.relay)),
+            ("security", security(self.relay).to_owned()),
+            ("login", login(self.relay).to_owned()),
+            ("sender", self.sender.from.to_string()),
+        ];
+        let mut text = format!(
+            "This is a test. It says nothing about the storage of cluster {cluster}.\n\
+             Somebody ran \"petanotify test-mail\" on {node} at\n\
+             {time}, and this mail has arrived, so alerts can.\n\n\
+             Which way it went:\n",
+            cluster = wording::name(self.cluster),
+            node = wording::name(&self.sender.node),
+            time = wording::time(self.made, &self.sender.zone),
+        );
+        for (what, value) in way {
+            text.push_str(&format!("  {what:<8}  {value}\n"));
+        }
+        text.push('\n');
+        match self.recipient(to) {
+            Some(recipient) => {
+                text.push_str("What comes to this address:\n");
+                for check in CheckName::ALL {
+                    let wanted = recipient.checks.contains(&check);
+                    let what = match (wanted, raised_when(check, self.checks)) {
+                        (true, Some(when)) => when,
+                        (true, None) => {
+                            format!("nothing: checks.{check} is turned off")
+                        }
+                        (false, _) => "nothing: this recipient is not told of it".to_owned(),
+                    };
+                    text.push_str(&format!("  {check:<8}  {what}\n"));
+                }
+            }
+            None => text.push_str(
+                "No alert comes to this address: it is none of the recipients.\n\
+                 The recipients are listed by: petanotify config show\n",
+            ),
+        }
+        text.push_str(&format!(
+            "\nLook closer with:\n  petanotify status\n  petanotify config show\n\n-- \npetanotify {} on {}\ntest mail\n",
+            env!("CARGO_PKG_VERSION"),
+            wording::name(&self.sender.node),
+        ));
+        text
+    }
+
+    /// Which checks' alerts come to this address.
+    pub fn checks_for(&self, to: &Address) -> Vec<CheckName> {
+        let Some(recipient) = self.recipient(to) else {
+            return Vec::new();
+        };
+        CheckName::ALL
+            .into_iter()
+            .filter(|check| recipient.checks.contains(check))
+            .filter(|check| raised_when(*check, self.checks).is_some())
+            .collect()
+    }
+
+    /// Mail servers that tell apart upper and lower case before the @ are unheard of.
+    fn recipient(&self, to: &Address) -> Option<&Recipient> {
+        let same = |r: &&Recipient| {
+            let address: &str = r.address.as_ref();
+            address.eq_ignore_ascii_case(to.as_ref())
+        };
+        self.recipients.iter().find(same)
+    }
+}
+
+/// What it takes for an alert of this check; `None` where it is off.
+fn raised_when(check: CheckName, checks: &Checks) -> Option<String> {
+    let held = |what: &str, hold: Hold| match hold.passes {
+        1 => what.to_owned(),
+        passes => format!("{what} in {passes} passes in a row"),
+    };
+    match check {
+        CheckName::Capacity => checks.capacity.map(|limits| {
+            format!(
+                "when the storage is over {}, and over {} full",
+                wording::threshold(limits.warn_percent),
+                wording::threshold(limits.critical_percent)
+            )
+        }),
+        CheckName::Nodes => checks.nodes.map(|hold| held("when a node is down", hold)),
+        CheckName::Osds => checks.osds.map(|hold| held("when an OSD is down", hold)),
+    }
+}
+
+/// `mail.example.org:587`, with an IPv6 address in brackets.
+pub fn place(relay: &Relay) -> String {
+    let Relay { host, port, .. } = relay;
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// How the way to the server is secured.
+pub fn security(relay: &Relay) -> &'static str {
+    match (relay.security, relay.verify) {
+        (Security::Starttls, true) => "STARTTLS, certificate verified",
+        (Security::Starttls, false) => "STARTTLS, certificate not verified",
+        (Security::Tls, true) => "TLS, certificate verified",
+        (Security::Tls, false) => "TLS, certificate not verified",
+        (Security::None, _) => "no TLS",
+    }
+}
+
+/// Whether petanotify logs in; the name is nothing for a mail that may go to anybody.
+fn login(relay: &Relay) -> &'static str {
+    match relay.login {
+        Some(_) => "yes",
+        None => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::check::capacity::Limits;
+    use crate::settings::{Login, Secret};
+
+    fn relay() -> Relay {
+        Relay {
+            host: "mail.example.org".to_owned(),
+            port: 587,
+            security: Security::Starttls,
+            from: "PetaSAN <storage@example.org>".parse().unwrap(),
+            login: Some(Login {
+                username: "hidden-name".to_owned(),
+                password: Secret::new("hidden-password"),
+            }),
+            allow_plain_login: false,
+            ca_file: None,
+            verify: true,
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    fn checks() -> Checks {
+        Checks {
+            capacity: Some(Limits {
+                warn_percent: 60.0,
+                critical_percent: 85.5,
+                clear_margin_percent: 2.0,
+            }),
+            nodes: Some(Hold { passes: 3 }),
+            osds: None,
+        }
+    }
+
+    fn with_test<T>(relay: &Relay, cluster: &str, ask: impl Fn(Test<'_>) -> T) -> T {
+        let made: Timestamp = "2026-11-23T05:20:45.123Z".parse().unwrap();
+        let sender = Sender {
+            from: relay.from.clone(),
+            zone: TimeZone::UTC,
+            node: "node1".to_owned(),
+            now: made,
+        };
+        let recipients = [Recipient {
+            address: "Ops@example.org".parse().unwrap(),
+            checks: vec![CheckName::Capacity, CheckName::Osds],
+        }];
+        ask(Test {
+            cluster,
+            relay,
+            sender: &sender,
+            checks: &checks(),
+            recipients: &recipients,
+            made,
+        })
+    }
+
+    fn mail(relay: &Relay, cluster: &str, to: &str) -> String {
+        let to = to.parse().unwrap();
+        with_test(relay, cluster, |test| {
+            String::from_utf8(test.compose(&to).unwrap()).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_whole_mail() {
+        let id = MailId::new(
+            "test-20261123T052045.123Z",
+            0,
+            Some(&"ops@example.org".parse().unwrap()),
+        );
+        let expected = format!(
+            "From: PetaSAN <storage@example.org>\r\n\
+             To: ops@example.org\r\n\
+             Subject: [prod] test mail from petanotify\r\n\
+             Date: Mon, 23 Nov 2026 05:20:45 +0000\r\n\
+             Message-ID: <test-20261123T052045.123Z.{id}@petanotify.test>\r\n\
+             Auto-Submitted: auto-generated\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Transfer-Encoding: 7bit\r\n\
+             \r\n\
+             This is a test. It says nothing about the storage of cluster prod.\r\n\
+             Somebody ran \"petanotify test-mail\" on node1 at\r\n\
+             2026-11-23 05:20 UTC, and this mail has arrived, so alerts can.\r\n\
+             \r\n\
+             Which way it went:\r\n\
+             \x20 server    mail.example.org:587\r\n\
+             \x20 security  STARTTLS, certificate verified\r\n\
+             \x20 login     yes\r\n\
+             \x20 sender    PetaSAN <storage@example.org>\r\n\
+             \r\n\
+             What comes to this address:\r\n\
+             \x20 capacity  when the storage is over 60 %, and over 85.5 % full\r\n\
+             \x20 nodes     nothing: this recipient is not told of it\r\n\
+             \x20 osds      nothing: checks.osds is turned off\r\n\
+             \r\n\
+             Look closer with:\r\n\
+             \x20 petanotify status\r\n\
+             \x20 petanotify config show\r\n\
+             \r\n\
+             -- \r\n\
+             petanotify {} on node1\r\n\
+             test mail\r\n\r\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(mail(&relay(), "prod", "ops@example.org"), expected);
+    }
+
+    #[test]
+    fn who_is_no_recipient_is_told_so() {
+        let text = mail(&relay(), "prod", "guest@example.org");
+        assert!(text.contains("No alert comes to this address"), "{text}");
+        assert!(!text.contains("What comes"), "{text}");
+        let checks = |to: &str| {
+            let to = to.parse().unwrap();
+            with_test(&relay(), "prod", |test| test.checks_for(&to))
+        };
+        assert_eq!(checks("guest@example.org"), []);
+        assert_eq!(checks("OPS@example.org"), [CheckName::Capacity]);
+    }
+
+    #[test]
+    fn no_name_changes_a_header() {
+        let text = mail(&relay(), "x\r\nBcc: evil@example.org", "ops@example.org");
+        let (head, _) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains("\r\nSubject: [x??Bcc: evil@example.org] test mail from petanotify\r\n")
+        );
+        assert!(!head.contains("\r\nBcc"), "{head}");
+    }
+
+    #[test]
+    fn the_way_is_told_in_words() {
+        for (tls, verify, words) in [
+            (Security::Starttls, true, "STARTTLS, certificate verified"),
+            (
+                Security::Starttls,
+                false,
+                "STARTTLS, certificate not verified",
+            ),
+            (Security::Tls, true, "TLS, certificate verified"),
+            (Security::Tls, false, "TLS, certificate not verified"),
+            (Security::None, true, "no TLS"),
+            (Security::None, false, "no TLS"),
+        ] {
+            let relay = Relay {
+                security: tls,
+                verify,
+                ..relay()
+            };
+            assert_eq!(security(&relay), words);
+        }
+        for (host, expected) in [("h", "h:587"), ("::1", "[::1]:587"), ("[::1]", "[::1]:587")] {
+            let relay = Relay {
+                host: host.to_owned(),
+                ..relay()
+            };
+            assert_eq!(place(&relay), expected);
+        }
+        let without = Relay {
+            login: None,
+            ..relay()
+        };
+        assert!(mail(&without, "prod", "ops@example.org").contains("login     none\r\n"));
+        let text = mail(&relay(), "prod", "ops@example.org");
+        assert!(!text.contains("hidden"), "{text}");
+    }
+}
