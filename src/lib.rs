@@ -84,8 +84,9 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
     let no_color = environment.text("NO_COLOR");
     let state_file =
         settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
+    let second_place = settings::locate::second_state_file(&environment, &state_file);
     let context = Context {
-        store: Store::new(state_file),
+        store: Store::new(state_file, second_place),
         state_option: cli.global.state.is_some(),
         style: output::style(color, no_color.as_deref()),
         log: log.clone(),

@@ -36,6 +36,11 @@ impl MailId {
         let hash = fnv1a(format!("{incident}/{sequence}/{recipient}").as_bytes());
         MailId(format!("{:0ID_DIGITS$x}", hash >> 16))
     }
+
+    /// Whether a text is the beginning of an id, and not the whole.
+    pub fn is_cut_short(text: &str) -> bool {
+        text.len() < ID_DIGITS && text.bytes().all(is_digit)
+    }
 }
 
 /// Fowler/Noll/Vo hash FNV-1a of 64 bits (RFC 9923): unlike the standard library's it is the same in every release.
@@ -49,13 +54,16 @@ impl std::str::FromStr for MailId {
     type Err = NotAMailId;
 
     fn from_str(text: &str) -> Result<Self, NotAMailId> {
-        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == ID_DIGITS && text.bytes().all(digits) {
+        if text.len() == ID_DIGITS && text.bytes().all(is_digit) {
             Ok(MailId(text.to_owned()))
         } else {
             Err(NotAMailId)
         }
     }
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
 /// The text is no id of a mail.
@@ -247,6 +255,14 @@ impl Queue {
         let mut due: Vec<&Entry> = self.0.iter().filter(|entry| entry.is_due(now)).collect();
         due.sort_by_key(|entry| (entry.last_attempt, entry.raised));
         due
+    }
+
+    /// Takes up the mails of another queue that are not in this one.
+    pub fn adopt(&mut self, other: Queue) {
+        let known: HashSet<MailId> = self.0.iter().map(|entry| entry.id.clone()).collect();
+        let others = other.0.into_iter().filter(|e| !known.contains(&e.id));
+        self.0.extend(others);
+        self.0.sort_by_key(|entry| entry.raised);
     }
 
     /// Takes out the mails with these ids.

@@ -14,6 +14,12 @@ pub const VERSION: u64 = 1;
 pub struct State {
     /// See [`VERSION`].
     pub version: u64,
+    /// When this memory began, in milliseconds since 1970: states of the same origin follow from one another.
+    #[serde(default)]
+    pub origin: i64,
+    /// How often it has been saved since: the higher, the newer.
+    #[serde(default)]
+    pub saves: u64,
     /// The cluster's name, as last known.
     pub cluster: Option<String>,
     /// The last pass that was saved.
@@ -28,11 +34,38 @@ impl Default for State {
     fn default() -> Self {
         State {
             version: VERSION,
+            origin: 0,
+            saves: 0,
             cluster: None,
             last_pass: None,
             memory: Memory::default(),
             queue: Queue::default(),
         }
+    }
+}
+
+impl State {
+    /// An empty memory that begins now.
+    pub fn beginning(now: Timestamp) -> Self {
+        State {
+            origin: now.as_millisecond(),
+            ..State::default()
+        }
+    }
+
+    /// Of two memories of the same cluster the one to go on from. Where one follows from the other the newer has it all;
+    /// else neither may lose a mail: what is pending in the older one is pending still.
+    pub fn merge(self, other: State) -> State {
+        let same_origin = self.origin == other.origin;
+        let (mut newer, older) = if (other.origin, other.saves) > (self.origin, self.saves) {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        if !same_origin {
+            newer.queue.adopt(older.queue);
+        }
+        newer
     }
 }
 
@@ -83,12 +116,73 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::alert::{Alert, Report};
+    use crate::incident::{Change, Kind};
+    use crate::queue::Recovery;
 
     #[test]
     fn a_fresh_state_survives_the_round_trip() {
         let state = State::default();
         let text = serde_json::to_vec_pretty(&state).unwrap();
         assert_eq!(parse(&text), Ok(state));
+    }
+
+    fn with_mail(origin: i64, saves: u64, incidents: &[&str]) -> State {
+        let mut state = State {
+            origin,
+            saves,
+            ..State::default()
+        };
+        for incident in incidents {
+            let alert = Alert {
+                cluster: "prod".to_owned(),
+                kind: Kind::Raised,
+                incident: (*incident).to_owned(),
+                sequence: 0,
+                began: Timestamp::UNIX_EPOCH,
+                raised: Timestamp::UNIX_EPOCH,
+                report: Report::Nodes(Change {
+                    new: Vec::new(),
+                    still: Vec::new(),
+                    over: Vec::new(),
+                }),
+                elsewhere: Vec::new(),
+                never_told: false,
+            };
+            state.queue.add(alert, &[], Recovery::Told);
+        }
+        state
+    }
+
+    #[test]
+    fn of_two_memories_the_newer_counts_and_no_mail_is_lost() {
+        let pending = |state: State| -> Vec<String> {
+            let queue = state.queue.iter();
+            queue.map(|entry| entry.alert.incident.clone()).collect()
+        };
+        let cases: &[(State, State, &[&str])] = &[
+            // The newer one has sent a: it must not come back.
+            (with_mail(1, 5, &["a"]), with_mail(1, 6, &[]), &[]),
+            (with_mail(1, 6, &["a"]), with_mail(1, 5, &["b"]), &["a"]),
+            // Begun anew while the older could not be read: both count.
+            (
+                with_mail(1, 900, &["a"]),
+                with_mail(2, 1, &["b"]),
+                &["b", "a"],
+            ),
+            (
+                with_mail(2, 1, &["a", "b"]),
+                with_mail(1, 900, &["a"]),
+                &["a", "b"],
+            ),
+        ];
+        for (one, other, expected) in cases {
+            let merged = one.clone().merge(other.clone());
+            assert_eq!(pending(merged.clone()), *expected);
+            assert_eq!(pending(other.clone().merge(one.clone())), *expected);
+            let newest = (one.origin, one.saves).max((other.origin, other.saves));
+            assert_eq!((merged.origin, merged.saves), newest);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use fs2::FileExt;
 use jiff::Timestamp;
 
@@ -25,10 +25,14 @@ pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the lock is tried meanwhile: seldom enough to cost nothing, often enough that nobody waits for nothing.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A state file and what lies beside it.
+/// The list of what was sent is begun anew when it has grown to so many bytes, some 5,000 mails.
+const SENT_BYTES: u64 = 64 * 1024;
+
+/// A state file, what lies beside it, and the second place for the hour in which the first can't be written.
 #[derive(Debug, Clone)]
 pub struct Store {
-    file: PathBuf,
+    first: Place,
+    second: Option<Place>,
 }
 
 /// The lock, held until it is dropped.
@@ -53,86 +57,36 @@ pub struct Loaded {
     pub problems: Vec<String>,
 }
 
+/// Where a state was saved.
+#[derive(Debug)]
+pub enum Saved {
+    /// Where it belongs.
+    Home,
+    /// In the second place, because of this.
+    Away(anyhow::Error),
+}
+
 impl Store {
-    /// The store around this state file. Nothing is touched.
-    pub fn new(file: PathBuf) -> Self {
-        Store { file }
+    /// The store around this state file; `second` is used while that can't be. Nothing is touched.
+    pub fn new(file: PathBuf, second: Option<PathBuf>) -> Self {
+        Store {
+            first: Place { file },
+            second: second.map(|file| Place { file }),
+        }
     }
 
     /// The state file's path.
     pub fn file(&self) -> &Path {
-        &self.file
+        &self.first.file
     }
 
     /// A file beside the state file, e.g. for the cache of what was imported.
     pub fn beside(&self, name: &str) -> PathBuf {
-        self.folder().join(name)
+        self.first.folder().join(name)
     }
 
-    fn folder(&self) -> &Path {
-        match self.file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
-
-    fn with_suffix(&self, suffix: &str) -> PathBuf {
-        let mut path = self.file.clone().into_os_string();
-        path.push(suffix);
-        path.into()
-    }
-
-    fn backup(&self) -> PathBuf {
-        self.with_suffix(".bak")
-    }
-
-    fn sent(&self) -> PathBuf {
-        self.with_suffix(".sent")
-    }
-
-    /// Opens the list of what has been sent since the state was saved: recording a mail there costs the same however many
-    /// are pending, and replacing the state for each would not.
-    ///
-    /// # Errors
-    /// The file can't be opened.
-    pub fn sent_list(&self, _lock: &Lock) -> anyhow::Result<SentList> {
-        let path = self.sent();
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|file| File::open(self.folder())?.sync_all().map(|()| file))
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(SentList { file, path })
-    }
-
-    /// Takes what has been sent since the state was saved out of its queue. A line that a crash cut short was not yet
-    /// promised to anybody; any other damage is told, and the good lines count.
-    fn take_out_sent(&self, state: &mut State, problems: &mut Vec<String>) -> anyhow::Result<()> {
-        let Some(bytes) = read_if_there(&self.sent())? else {
-            return Ok(());
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut sent = HashSet::new();
-        let mut broken = 0;
-        for line in whole.lines() {
-            match line.parse() {
-                Ok(id) => {
-                    sent.insert(id);
-                }
-                Err(NotAMailId) => broken += 1,
-            }
-        }
-        if broken > 0 {
-            problems.push(format!(
-                "{} is damaged: {broken} of its lines are no ids, so as many mails may be repeated",
-                self.sent().display()
-            ));
-        }
-        state.queue.remove(&sent);
-        Ok(())
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        [&self.first].into_iter().chain(&self.second)
     }
 
     /// Takes the lock, making the state's folder (mode 0700) if there is none.
@@ -140,29 +94,11 @@ impl Store {
     /// # Errors
     /// See [`LockError`].
     pub fn lock(&self, patience: Duration) -> Result<Lock, LockError> {
-        let path = self.with_suffix(".lock");
-        let open = || -> anyhow::Result<File> {
-            let folder = self.folder();
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .with_context(|| format!("cannot make the state's folder {}", folder.display()))?;
-            OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)
-                .with_context(|| {
-                    format!(
-                        "cannot open the lock file {} (this user must be able to write to {})",
-                        path.display(),
-                        folder.display()
-                    )
-                })
-        };
-        let file = open().map_err(LockError::Unusable)?;
+        let open = self.first.open_lock().or_else(|error| match &self.second {
+            Some(second) => second.open_lock().map_err(|_| error),
+            None => Err(error),
+        });
+        let (file, path) = open.map_err(LockError::Unusable)?;
         let begin = Instant::now();
         loop {
             match FileExt::try_lock_exclusive(&file) {
@@ -187,51 +123,181 @@ impl Store {
     /// backup is read.
     ///
     /// # Errors
-    /// The file can't be read at all, or a later release wrote it.
-    pub fn read(&self) -> anyhow::Result<Loaded> {
-        self.load_with(|path, reason| Ok(format!("{}: {reason}", path.display())))
+    /// The file can't be read at all and there is no second place, or a later release wrote it.
+    pub fn read(&self, now: Timestamp) -> anyhow::Result<Loaded> {
+        self.load_with(now, |path, reason| {
+            Ok(format!("{}: {reason}", path.display()))
+        })
     }
 
     /// Reads the state for a pass. A file that is broken is set aside under a name with the time, and the pass goes on from
     /// the backup of the last good one; without one, from nothing.
     ///
     /// # Errors
-    /// The file can't be read or set aside at all, or a later release wrote it.
+    /// As [`Store::read`], or a broken file can't be set aside.
     pub fn load(&self, _lock: &Lock, now: Timestamp) -> anyhow::Result<Loaded> {
-        self.load_with(|path, reason| {
-            let mut aside = path.to_path_buf().into_os_string();
-            aside.push(now.strftime(".broken-%Y%m%dT%H%M%SZ").to_string());
-            let aside = PathBuf::from(aside);
-            fs::rename(path, &aside).with_context(|| {
-                format!(
-                    "{} is broken ({reason}) and cannot be set aside as {}",
-                    path.display(),
-                    aside.display()
-                )
-            })?;
-            Ok(format!(
-                "{} is broken ({reason}); it is kept as {}",
-                path.display(),
-                aside.display()
-            ))
-        })
+        self.load_with(now, |path, reason| set_aside(path, reason, now))
     }
 
     fn load_with(
         &self,
+        now: Timestamp,
         set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
     ) -> anyhow::Result<Loaded> {
-        let backup = self.backup();
         let mut problems = Vec::new();
+        let mut sent = HashSet::new();
+        let mut found: Option<State> = None;
+        for place in self.places() {
+            let read = place.read(&mut problems, &set_aside);
+            let state = match read {
+                Ok(state) => state,
+                Err(ReadError::Newer(error)) => return Err(error),
+                Err(ReadError::Unreadable(error)) if self.second.is_some() => {
+                    problems.push(format!("{error:#}"));
+                    continue;
+                }
+                Err(ReadError::Unreadable(error)) => return Err(error),
+            };
+            found = match (found, state) {
+                (Some(one), Some(other)) => Some(one.merge(other)),
+                (one, other) => one.or(other),
+            };
+            place.read_sent(&mut sent, &mut problems, &set_aside);
+        }
+        if found.is_none() && !problems.is_empty() {
+            problems.push(
+                "no usable state is left: going on from nothing, so what is wrong now is announced anew"
+                    .to_owned(),
+            );
+        }
+        let mut state = found.unwrap_or_else(|| State::beginning(now));
+        state.queue.remove(&sent);
+        Ok(Loaded { state, problems })
+    }
+
+    /// Replaces the state file: temporary file in the same folder, fsync, rename, fsync of the folder, so that a crash at
+    /// any instant leaves either the old or the new one whole. The one before becomes the backup.
+    ///
+    /// # Errors
+    /// It can be saved in neither place; the file that was there is left as it was, or as the backup.
+    pub fn save(&self, _lock: &Lock, state: &mut State) -> anyhow::Result<Saved> {
+        state.saves += 1;
+        let error = match self.first.save(state) {
+            Ok(()) => {
+                // What it holds is older by now. Where it can't be removed, it is known to be so by its number.
+                let second = self.second.iter();
+                second.for_each(|place| drop(fs::remove_file(&place.file)));
+                return Ok(Saved::Home);
+            }
+            Err(error) => error,
+        };
+        let Some(second) = &self.second else {
+            return Err(error);
+        };
+        let saved = second.make_folder().and_then(|()| second.save(state));
+        match saved {
+            Ok(()) => Ok(Saved::Away(error.context(format!(
+                "what is to be remembered is in {} until the next start of this machine",
+                second.file.display()
+            )))),
+            Err(worse) => Err(error.context(format!("{worse:#}"))),
+        }
+    }
+
+    /// Opens the list of what has been sent lately: recording a mail there costs the same however many are pending, and
+    /// replacing the state for each would not.
+    ///
+    /// # Errors
+    /// The list can be opened in neither place.
+    pub fn sent_list(&self, _lock: &Lock) -> anyhow::Result<SentList> {
+        let mut places: Vec<Place> = self.places().cloned().collect();
+        places.reverse();
+        let mut list = SentList { file: None, places };
+        list.open_next().map(|()| list)
+    }
+}
+
+/// The state's backup and everything else that lies beside the state file.
+#[derive(Debug, Clone)]
+struct Place {
+    file: PathBuf,
+}
+
+/// Why there is no state in a place.
+enum ReadError {
+    /// A later release wrote it.
+    Newer(anyhow::Error),
+    /// The disk does not give it out, or a broken file can't be set aside.
+    Unreadable(anyhow::Error),
+}
+
+impl Place {
+    fn folder(&self) -> &Path {
+        match self.file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    fn with_suffix(&self, suffix: &str) -> PathBuf {
+        let mut path = self.file.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.with_suffix(".bak")
+    }
+
+    fn sent(&self) -> PathBuf {
+        self.with_suffix(".sent")
+    }
+
+    fn make_folder(&self) -> anyhow::Result<()> {
+        let folder = self.folder();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot make the state's folder {}", folder.display()))
+    }
+
+    fn open_lock(&self) -> anyhow::Result<(File, PathBuf)> {
+        self.make_folder()?;
+        let path = self.with_suffix(".lock");
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            // On a disk that has become read-only the lock file that is there does as well.
+            .or_else(|error| File::open(&path).map_err(|_| error))
+            .with_context(|| {
+                format!(
+                    "cannot open the lock file {} (this user must be able to write to {})",
+                    path.display(),
+                    self.folder().display()
+                )
+            })
+            .map(|file| (file, path))
+    }
+
+    /// Reads the state or its backup; `None` if neither is usable.
+    fn read(
+        &self,
+        problems: &mut Vec<String>,
+        set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
+    ) -> Result<Option<State>, ReadError> {
+        let backup = self.backup();
         let mut missing = Vec::new();
         for path in [&self.file, &backup] {
-            let Some(bytes) = read_if_there(path)? else {
+            let Some(bytes) = read_if_there(path).map_err(ReadError::Unreadable)? else {
                 missing.push(path.display().to_string());
                 continue;
             };
             match state::parse(&bytes) {
-                Ok(mut state) => {
-                    self.take_out_sent(&mut state, &mut problems)?;
+                Ok(state) => {
                     if *path == backup {
                         problems.extend(missing.iter().map(|file| format!("{file} is missing")));
                         problems.push(format!(
@@ -240,73 +306,176 @@ impl Store {
                             self.file.display()
                         ));
                     }
-                    return Ok(Loaded { state, problems });
+                    return Ok(Some(state));
                 }
-                Err(Unusable::Broken(reason)) => problems.push(set_aside(path, &reason)?),
-                Err(Unusable::Newer(version)) => bail!(
-                    "{} has version {version}, written by a later release; this one reads up to {}. \
-                     Upgrade petanotify, or name another file with --state",
-                    path.display(),
-                    state::VERSION
-                ),
+                Err(Unusable::Broken(reason)) => {
+                    problems.push(set_aside(path, &reason).map_err(ReadError::Unreadable)?);
+                }
+                Err(Unusable::Newer(version)) => {
+                    return Err(ReadError::Newer(anyhow!(
+                        "{} has version {version}, written by a later release; this one reads up to {}.                          Upgrade petanotify, or name another file with --state",
+                        path.display(),
+                        state::VERSION
+                    )));
+                }
             }
         }
-        if !problems.is_empty() {
-            problems.push(
-                "no usable state is left: going on from nothing, so what is wrong now is announced anew"
-                    .to_owned(),
-            );
-        }
-        Ok(Loaded {
-            state: State::default(),
-            problems,
-        })
+        Ok(None)
     }
 
-    /// Replaces the state file: temporary file in the same folder, fsync, rename, fsync of the folder, so that a crash at
-    /// any instant leaves either the old or the new one whole. The one before becomes the backup. What has been sent is no
-    /// longer in the queue, so the list of it goes.
-    ///
-    /// # Errors
-    /// The disk is full, read-only or failing; the file that was there is left as it was, or as the backup.
-    pub fn save(&self, _lock: &Lock, state: &State) -> anyhow::Result<()> {
+    /// Reads what has been sent lately. A line that a crash cut short was not yet promised to anybody; any other damage is
+    /// told, and the good lines count.
+    fn read_sent(
+        &self,
+        sent: &mut HashSet<MailId>,
+        problems: &mut Vec<String>,
+        set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
+    ) {
+        let bytes = match read_if_there(&self.sent()) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(error) => return problems.push(format!("{error:#}, so mails may be repeated")),
+        };
+        let mut broken = 0;
+        for line in String::from_utf8_lossy(&bytes).split('\n') {
+            match line.parse() {
+                Ok(id) => {
+                    sent.insert(id);
+                }
+                Err(NotAMailId) if MailId::is_cut_short(line) => {}
+                Err(NotAMailId) => broken += 1,
+            }
+        }
+        if broken > 0 {
+            let reason = format!("{broken} of its lines are no ids, so mails may be repeated");
+            let told = set_aside(&self.sent(), &reason);
+            problems.push(told.unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+
+    fn save(&self, state: &State) -> anyhow::Result<()> {
         let mut text =
             serde_json::to_vec_pretty(state).context("cannot write the state as JSON")?;
         text.push(b'\n');
-        let backup = self.backup();
-        replace(&self.file, &text, Some(&backup))
-            .with_context(|| format!("cannot save the state to {}", self.file.display()))?;
-        match fs::remove_file(self.sent()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(anyhow!(error).context(format!("cannot remove {}", self.sent().display())))
+        replace(&self.file, &text, Some(&self.backup()))
+            .with_context(|| format!("cannot save the state to {}", self.file.display()))
+    }
+
+    fn open_sent(&self) -> anyhow::Result<File> {
+        self.make_folder()?;
+        let path = self.sent();
+        let open = || -> io::Result<File> {
+            let mut file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(&path)?;
+            if file.metadata()?.len() > SENT_BYTES {
+                file.set_len(0)?;
             }
-            _ => Ok(()),
-        }
+            // Behind a line that a crash cut short.
+            file.write_all(b"\n")?;
+            File::open(self.folder())?.sync_all()?;
+            Ok(file)
+        };
+        open().with_context(|| format!("cannot open {}", path.display()))
     }
 }
 
-/// The list of what has been sent since the state was saved, one id on each line.
+/// Stands between a broken file's name and the time at which it was set aside.
+const BROKEN: &str = ".broken-";
+
+fn set_aside(path: &Path, reason: &str, now: Timestamp) -> anyhow::Result<String> {
+    let mut aside = path.to_path_buf().into_os_string();
+    aside.push(BROKEN);
+    aside.push(now.strftime("%Y%m%dT%H%M%SZ").to_string());
+    let aside = PathBuf::from(aside);
+    fs::rename(path, &aside).with_context(|| {
+        format!(
+            "{} is broken ({reason}) and cannot be set aside as {}",
+            path.display(),
+            aside.display()
+        )
+    })?;
+    forget_oldest(path);
+    Ok(format!(
+        "{} is broken ({reason}); it is kept as {}",
+        path.display(),
+        aside.display()
+    ))
+}
+
+/// So many broken files are kept of each kind: whoever wants to know why has plenty, and the disk does not fill up.
+const BROKEN_KEPT: usize = 5;
+
+fn forget_oldest(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let prefix = format!("{}{BROKEN}", name.to_string_lossy());
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut kept: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+        .collect();
+    // The names end with the time.
+    kept.sort();
+    let old = kept.len().saturating_sub(BROKEN_KEPT);
+    for path in &kept[..old] {
+        // A file too many does no harm.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The list of what has been sent lately, one id on each line, so that neither a crash nor going on from the backup repeats
+/// a mail.
 #[derive(Debug)]
 pub struct SentList {
-    file: File,
-    path: PathBuf,
+    file: Option<(File, PathBuf)>,
+    /// Where else it can be kept, the next one last.
+    places: Vec<Place>,
 }
 
 impl SentList {
     /// Adds a mail. It is on disk when this returns.
     ///
     /// # Errors
-    /// The disk is full or failing.
+    /// The disk is full or failing, and so is the second place.
     pub fn add(&mut self, id: &MailId) -> anyhow::Result<()> {
-        self.file
-            .write_all(format!("{id}\n").as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .with_context(|| {
-                format!(
-                    "cannot write down in {} that mail {id} was sent",
-                    self.path.display()
-                )
-            })
+        loop {
+            let Some((file, path)) = &mut self.file else {
+                return Err(anyhow!("cannot write down that mail {id} was sent"));
+            };
+            let written = file
+                .write_all(format!("{id}\n").as_bytes())
+                .and_then(|()| file.sync_data())
+                .with_context(|| {
+                    format!(
+                        "cannot write down in {} that mail {id} was sent",
+                        path.display()
+                    )
+                });
+            match written {
+                Ok(()) => return Ok(()),
+                Err(error) => self.open_next().map_err(|_| error)?,
+            }
+        }
+    }
+
+    fn open_next(&mut self) -> anyhow::Result<()> {
+        let mut first_error = None;
+        while let Some(place) = self.places.pop() {
+            match place.open_sent() {
+                Ok(file) => {
+                    self.file = Some((file, place.sent()));
+                    return Ok(());
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        Err(first_error.unwrap_or_else(|| anyhow!("there is no other place for it")))
     }
 }
 
@@ -346,15 +515,19 @@ mod tests {
     /// A store in a folder of its own that has saved `first`, then `second`.
     fn store() -> (tempfile::TempDir, Store, Lock) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().join("var/state.json"));
+        let store = Store::new(folder.path().join("var/state.json"), None);
         let lock = store.lock(Duration::ZERO).unwrap();
-        store.save(&lock, &named("first")).unwrap();
-        store.save(&lock, &named("second")).unwrap();
+        store.save(&lock, &mut named("first")).unwrap();
+        store.save(&lock, &mut named("second")).unwrap();
         (folder, store, lock)
     }
 
+    fn name(loaded: &Loaded) -> &str {
+        loaded.state.cluster.as_deref().unwrap_or("")
+    }
+
     fn files(store: &Store) -> Vec<String> {
-        let mut files: Vec<String> = fs::read_dir(store.folder())
+        let mut files: Vec<String> = fs::read_dir(store.first.folder())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -366,7 +539,7 @@ mod tests {
     fn what_was_saved_last_is_loaded() {
         let (_folder, store, lock) = store();
         let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(loaded.state, named("second"));
+        assert_eq!(name(&loaded), "second");
         assert!(loaded.problems.is_empty());
         assert_eq!(
             files(&store),
@@ -376,7 +549,7 @@ mod tests {
 
     fn with_mails(count: i64) -> (tempfile::TempDir, Store, Lock, Vec<MailId>) {
         let (folder, store, lock) = store();
-        let mut state = State::default();
+        let mut state = State::beginning(now());
         let recipient = Recipient {
             address: "ops@example.org".parse().unwrap(),
             checks: CheckName::ALL.to_vec(),
@@ -400,7 +573,7 @@ mod tests {
             let recipients = std::slice::from_ref(&recipient);
             state.queue.add(alert, recipients, Recovery::Told);
         }
-        store.save(&lock, &state).unwrap();
+        store.save(&lock, &mut state).unwrap();
         let ids = state.queue.iter().map(|entry| entry.id.clone()).collect();
         (folder, store, lock, ids)
     }
@@ -416,24 +589,34 @@ mod tests {
         let mut sent = store.sent_list(&lock).unwrap();
         sent.add(&ids[0]).unwrap();
         sent.add(&ids[2]).unwrap();
-        for loaded in [store.load(&lock, now()), store.read()] {
+        for loaded in [store.load(&lock, now()), store.read(now())] {
             let loaded = loaded.unwrap();
             assert_eq!(queued(&loaded), [ids[1].clone()]);
             assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
         }
-        let loaded = store.load(&lock, now()).unwrap();
-        store.save(&lock, &loaded.state).unwrap();
-        assert!(!store.sent().exists());
-        assert_eq!(queued(&store.read().unwrap()), [ids[1].clone()]);
+        let mut loaded = store.load(&lock, now()).unwrap();
+        store.save(&lock, &mut loaded.state).unwrap();
+        assert_eq!(queued(&store.read(now()).unwrap()), [ids[1].clone()]);
+        fs::write(store.file(), "broken").unwrap();
+        let from_backup = store.load(&lock, now()).unwrap();
+        assert_eq!(
+            queued(&from_backup),
+            [ids[1].clone()],
+            "nor going on from the backup"
+        );
     }
 
     #[test]
     fn a_line_that_a_crash_cut_short_counts_as_not_sent() {
-        let (_folder, store, lock, ids) = with_mails(2);
-        let whole = ids[0].to_string();
+        let (_folder, store, lock, ids) = with_mails(3);
         let torn = ids[1].to_string();
         for end in 0..torn.len() {
-            fs::write(store.sent(), format!("{whole}\n{}", &torn[..end])).unwrap();
+            fs::write(store.first.sent(), format!("{}\n{}", ids[0], &torn[..end])).unwrap();
+            let loaded = store.load(&lock, now()).unwrap();
+            assert_eq!(queued(&loaded), ids[1..]);
+            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+            // What comes behind it is not spoilt by it.
+            store.sent_list(&lock).unwrap().add(&ids[2]).unwrap();
             let loaded = store.load(&lock, now()).unwrap();
             assert_eq!(queued(&loaded), [ids[1].clone()]);
             assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
@@ -441,13 +624,100 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_what_was_sent_does_not_grow_for_ever() {
+        let (_folder, store, lock, ids) = with_mails(1);
+        let many = format!("{}\n", ids[0]).repeat(6000);
+        fs::write(store.first.sent(), many).unwrap();
+        store.sent_list(&lock).unwrap();
+        assert!(fs::metadata(store.first.sent()).unwrap().len() < 10);
+    }
+
+    /// A store whose first place has become a folder that nothing can be written to, whoever asks: it is none.
+    fn without_home() -> (tempfile::TempDir, Store, Lock, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(
+            folder.path().join("var/state.json"),
+            Some(folder.path().join("run/state.json")),
+        );
+        let lock = store.lock(Duration::ZERO).unwrap();
+        let mut state = store.load(&lock, now()).unwrap().state;
+        state.cluster = Some("at home".to_owned());
+        assert!(matches!(store.save(&lock, &mut state), Ok(Saved::Home)));
+        fs::rename(folder.path().join("var"), folder.path().join("gone")).unwrap();
+        fs::write(folder.path().join("var"), "").unwrap();
+        (folder, store, lock, state)
+    }
+
+    fn bring_home(folder: &tempfile::TempDir) {
+        fs::remove_file(folder.path().join("var")).unwrap();
+        fs::rename(folder.path().join("gone"), folder.path().join("var")).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_saved_at_home_is_remembered_away_and_brought_home() {
+        let (folder, store, lock, mut state) = without_home();
+        state.cluster = Some("away".to_owned());
+        let saved = store.save(&lock, &mut state);
+        let Ok(Saved::Away(cause)) = saved else {
+            panic!("{saved:?}");
+        };
+        assert!(
+            format!("{cause:#}").contains("cannot save the state to"),
+            "{cause:#}"
+        );
+        let mut loaded = store.load(&lock, now()).unwrap();
+        assert_eq!(name(&loaded), "away");
+        bring_home(&folder);
+        let back = store.load(&lock, now()).unwrap();
+        assert_eq!(name(&back), "away", "the newer of the two");
+        loaded.state.cluster = Some("home again".to_owned());
+        assert!(matches!(
+            store.save(&lock, &mut loaded.state),
+            Ok(Saved::Home)
+        ));
+        assert_eq!(name(&store.read(now()).unwrap()), "home again");
+        assert!(!folder.path().join("run/state.json").exists());
+    }
+
+    #[test]
+    fn what_was_sent_is_remembered_away_too() {
+        let (folder, store, lock, _) = without_home();
+        let (_other, _, _, ids) = with_mails(1);
+        store.sent_list(&lock).unwrap().add(&ids[0]).unwrap();
+        let away = fs::read_to_string(folder.path().join("run/state.json.sent")).unwrap();
+        assert_eq!(away, format!("\n{}\n", ids[0]));
+    }
+
+    #[test]
+    fn the_lock_is_one_wherever_it_lies() {
+        let (_folder, store, lock, _) = without_home();
+        drop(lock);
+        let away = store.lock(Duration::ZERO).unwrap();
+        assert!(matches!(
+            store.lock(Duration::ZERO),
+            Err(LockError::Held(_))
+        ));
+        drop(away);
+    }
+
+    #[test]
+    fn with_neither_place_nothing_is_saved() {
+        let (folder, store, lock, mut state) = without_home();
+        fs::write(folder.path().join("run"), "").unwrap();
+        let error = store.save(&lock, &mut state).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("var/state.json"), "{error}");
+        assert!(error.contains("run"), "{error}");
+    }
+
+    #[test]
     fn damage_in_the_list_of_what_was_sent_is_told() {
         let (_folder, store, lock, ids) = with_mails(2);
-        fs::write(store.sent(), format!("\0\0\0\u{fffd}\n{}\n", ids[1])).unwrap();
+        fs::write(store.first.sent(), format!("\0\0\0\u{fffd}\n{}\n", ids[1])).unwrap();
         let loaded = store.load(&lock, now()).unwrap();
         assert_eq!(queued(&loaded), [ids[0].clone()]);
         assert!(
-            loaded.problems[0].contains("damaged"),
+            loaded.problems[0].contains("no ids"),
             "{:?}",
             loaded.problems
         );
@@ -460,7 +730,7 @@ mod tests {
             let mode = fs::metadata(store.beside(&file)).unwrap().permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
         }
-        let mode = fs::metadata(store.folder()).unwrap().permissions();
+        let mode = fs::metadata(store.first.folder()).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o700);
     }
 
@@ -470,13 +740,13 @@ mod tests {
             let (_folder, store, lock) = store();
             fs::write(store.file(), broken).unwrap();
             let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(loaded.state, named("first"), "{broken:?}");
+            assert_eq!(name(&loaded), "first", "{broken:?}");
             assert_eq!(loaded.problems.len(), 2, "{:?}", loaded.problems);
             let aside = store.beside("state.json.broken-20261123T021400Z");
             assert_eq!(fs::read_to_string(aside).unwrap(), broken);
-            store.save(&lock, &named("third")).unwrap();
+            store.save(&lock, &mut named("third")).unwrap();
             let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(loaded.state, named("third"));
+            assert_eq!(name(&loaded), "third");
         }
     }
 
@@ -484,9 +754,9 @@ mod tests {
     fn with_both_broken_both_are_kept_and_the_pass_goes_on_from_nothing() {
         let (_folder, store, lock) = store();
         fs::write(store.file(), "x").unwrap();
-        fs::write(store.backup(), "y").unwrap();
+        fs::write(store.first.backup(), "y").unwrap();
         let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(loaded.state, State::default());
+        assert_eq!(loaded.state, State::beginning(now()));
         assert_eq!(
             files(&store),
             [
@@ -498,11 +768,29 @@ mod tests {
     }
 
     #[test]
+    fn of_broken_files_the_newest_five_are_kept() {
+        let (_folder, store, lock) = store();
+        for second in 0..8 {
+            fs::write(store.file(), "x").unwrap();
+            let time = now() + jiff::SignedDuration::from_secs(second);
+            store.load(&lock, time).unwrap();
+        }
+        let broken: Vec<String> = files(&store)
+            .into_iter()
+            .filter(|name| name.contains(".broken-"))
+            .collect();
+        let kept: Vec<String> = (3..8)
+            .map(|second| format!("state.json.broken-20261123T02140{second}Z"))
+            .collect();
+        assert_eq!(broken, kept);
+    }
+
+    #[test]
     fn a_crash_between_the_two_renames_loses_nothing() {
         let (_folder, store, lock) = store();
         fs::remove_file(store.file()).unwrap();
         let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(loaded.state, named("first"));
+        assert_eq!(name(&loaded), "first");
         assert!(loaded.problems[0].contains("missing"));
     }
 
@@ -511,8 +799,8 @@ mod tests {
         let (_folder, store, _lock) = store();
         fs::write(store.file(), "x").unwrap();
         let before = files(&store);
-        let loaded = store.read().unwrap();
-        assert_eq!(loaded.state, named("first"));
+        let loaded = store.read(now()).unwrap();
+        assert_eq!(name(&loaded), "first");
         assert_eq!(files(&store), before);
     }
 
@@ -547,11 +835,11 @@ mod tests {
     #[test]
     fn a_leftover_of_a_crash_is_overwritten() {
         let (_folder, store, lock) = store();
-        let leftover = store.with_suffix(".new");
+        let leftover = store.first.with_suffix(".new");
         fs::write(&leftover, "half a docum").unwrap();
         fs::set_permissions(&leftover, fs::Permissions::from_mode(0o444)).unwrap();
-        store.save(&lock, &named("third")).unwrap();
-        assert_eq!(store.read().unwrap().state, named("third"));
+        store.save(&lock, &mut named("third")).unwrap();
+        assert_eq!(name(&store.read(now()).unwrap()), "third");
         assert!(!leftover.exists());
     }
 }

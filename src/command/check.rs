@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{Tally, deliver, mail_time};
+use super::deliver::{Stopping, Tally, deliver, mail_time};
 use super::observe::{self, Keep, Sight};
 use super::{Context, Done, Stop, print, print_json};
 use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
@@ -18,7 +18,7 @@ use crate::queue::{Queue, Recovery};
 use crate::settings::petasan;
 use crate::settings::{Recipient, Relay};
 use crate::state::{LastPass, State};
-use crate::store::{LOCK_PATIENCE, Lock, LockError};
+use crate::store::{LOCK_PATIENCE, Lock, LockError, Saved};
 use crate::text::one_line;
 use crate::wording;
 
@@ -45,7 +45,7 @@ pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
     };
     let loaded = match &lock {
         Some(lock) => context.store.load(lock, context.now),
-        None => context.store.read(),
+        None => context.store.read(context.now),
     };
     let loaded = loaded.map_err(Stop::State)?;
     for problem in &loaded.problems {
@@ -68,7 +68,7 @@ pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
             duration_ms,
             complete,
         });
-        context.store.save(lock, &pass.state).map_err(Stop::State)?;
+        pass.save(context, lock).map_err(Stop::State)?;
     }
     context.log.info(format!("the pass took {duration_ms} ms"));
 
@@ -76,6 +76,9 @@ pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
         print_json(&pass.document(context.now, options, duration_ms, tally))?;
     } else if options.dry_run || output::stdout_is_terminal() {
         print(&pass.text(context, options, tally))?;
+    }
+    if let Some(cause) = pass.away {
+        return Err(Stop::State(cause));
     }
     Ok(if complete {
         Done::Complete
@@ -91,6 +94,8 @@ struct Pass {
     recipients: Vec<Recipient>,
     /// The mail server, or what is missing.
     relay: Result<Relay, String>,
+    /// Why the state is not where it belongs.
+    away: Option<anyhow::Error>,
 }
 
 impl Pass {
@@ -127,6 +132,7 @@ impl Pass {
             alerts,
             recipients,
             relay: petasan::relay(&settings.smtp, import.as_ref()),
+            away: None,
         }
     }
 
@@ -173,15 +179,24 @@ impl Pass {
         }
     }
 
+    /// Saves the state, in the second place if need be.
+    fn save(&mut self, context: &Context, lock: &Lock) -> anyhow::Result<()> {
+        if let Saved::Away(cause) = context.store.save(lock, &mut self.state)? {
+            self.away = Some(cause);
+        }
+        Ok(())
+    }
+
     /// Sends what is due. What is to be sent is on disk before the first of it leaves.
     fn mail(&mut self, context: &Context, lock: &Lock, begin: Instant) -> Result<Tally, Stop> {
-        let Ok(relay) = &self.relay else {
+        let Ok(relay) = self.relay.clone() else {
             return Ok(Tally::default());
         };
         if self.state.queue.due(context.now).is_empty() {
             return Ok(Tally::default());
         }
-        if let Err(error) = context.store.save(lock, &self.state) {
+        let stopping = Stopping::watch();
+        if let Err(error) = self.save(context, lock) {
             for alert in &self.alerts {
                 context.log.error(format!(
                     "not mailed, for it could not be saved: {}",
@@ -196,9 +211,9 @@ impl Pass {
             node: node_name(),
             now: context.now,
         };
-        let relay = relay.clone();
         let time = mail_time(begin.elapsed());
-        deliver(context, lock, &mut self.state.queue, relay, &sender, time)
+        let queue = &mut self.state.queue;
+        deliver(context, lock, queue, relay, &sender, time, &stopping)
     }
 
     /// Says why mail stays, each cause in one line, also when none was due: the exit status alone explains nothing.

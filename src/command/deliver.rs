@@ -1,7 +1,12 @@
 //! Delivering what is due: takes mails from the queue, sends them, writes down at once what became of each.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::{Context, Stop};
 use crate::message::{self, Sender};
@@ -37,6 +42,29 @@ pub struct Tally {
     pub dropped: usize,
 }
 
+/// Set when whoever started petanotify wants it to end (SIGTERM, as systemd sends it; SIGINT, from a keyboard).
+#[derive(Debug, Default)]
+pub struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// From now on such a signal no longer ends the process at once but lets it come to a safe point. Before there is
+    /// anything to save, the end at once is the safe one.
+    pub fn watch() -> Self {
+        let stopping = Stopping::default();
+        for signal in [SIGTERM, SIGINT] {
+            let flag = || Arc::clone(&stopping.0);
+            // A second one ends the process where it is; what is on disk is safe. Without a handler so does the first.
+            let second = flag::register_conditional_default(signal, flag());
+            let _ = second.and_then(|_| flag::register(signal, flag()));
+        }
+        stopping
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Tries everything that is due, within `time`, and writes down in the queue what became of each. A mail that was sent
 /// is on disk as such before the next one is begun.
 ///
@@ -49,6 +77,7 @@ pub fn deliver(
     relay: Relay,
     sender: &Sender,
     time: Duration,
+    stopping: &Stopping,
 ) -> Result<Tally, Stop> {
     let deadline = Instant::now() + time;
     let log = &context.log;
@@ -58,6 +87,13 @@ pub fn deliver(
     let mut sent = context.store.sent_list(lock).map_err(Stop::State)?;
     let due = queue.due(context.now);
     for (tried, entry) in due.iter().enumerate() {
+        if stopping.is_set() {
+            log.warning(format!(
+                "told to end, so {} must wait for the next pass",
+                wording::count(due.len() - tried, "mail")
+            ));
+            break;
+        }
         if Instant::now() >= deadline {
             log.warning(format!(
                 "no time is left in this pass for {}",

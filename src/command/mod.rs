@@ -19,7 +19,8 @@ use serde::Serialize;
 use crate::output::{self, Log, Style};
 use crate::settings::Settings;
 use crate::settings::environment::Environment;
-use crate::store::{LOCK_PATIENCE, Lock, LockError, Store};
+use crate::state::State;
+use crate::store::{LOCK_PATIENCE, Lock, LockError, Saved, Store};
 
 /// What every command starts from.
 #[derive(Debug)]
@@ -105,6 +106,15 @@ fn lock(context: &Context) -> Result<Lock, Stop> {
         LockError::Held(cause) => Stop::Locked(cause),
         LockError::Unusable(cause) => Stop::State(cause),
     })
+}
+
+/// Saves the state for a command run by hand, and says so where it can't be kept in its own place.
+fn save(context: &Context, lock: &Lock, state: &mut State) -> Result<(), Stop> {
+    match context.store.save(lock, state).map_err(Stop::State)? {
+        Saved::Home => {}
+        Saved::Away(cause) => context.log.error(format!("{cause:#}")),
+    }
+    Ok(())
 }
 
 /// Prints data to standard output.

@@ -22,7 +22,7 @@ use crate::wording;
 /// # Errors
 /// The state can't be read.
 pub fn status(context: &Context, format: Json) -> Result<Done, Stop> {
-    let loaded = context.store.read().map_err(Stop::State)?;
+    let loaded = context.store.read(context.now).map_err(Stop::State)?;
     for problem in loaded.problems {
         context.log.warning(problem);
     }

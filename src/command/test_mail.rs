@@ -117,7 +117,7 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
 
 /// The cluster's name as a pass would have it, but what the last pass knew is good enough.
 fn cluster(context: &Context) -> String {
-    let known = || match context.store.read() {
+    let known = || match context.store.read(context.now) {
         Ok(loaded) => loaded.state.cluster,
         Err(error) => {
             context.log.warning(format!("{error:#}"));

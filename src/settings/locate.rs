@@ -84,6 +84,25 @@ pub fn state_file(flag: Option<&Path>, environment: &Environment, settings: &Set
     }
 }
 
+/// Where the state goes while its own place can't be written: a folder in memory, which systemd makes for the service
+/// (`RuntimeDirectory=`, kept between passes) or for a user who is logged in. `None` where there is no such folder.
+///
+/// Its name is made of the state file's, so that two of them don't share it.
+pub fn second_state_file(environment: &Environment, state_file: &Path) -> Option<PathBuf> {
+    let service = PathBuf::from("/run/petanotify");
+    let folder = match environment.first_folder("RUNTIME_DIRECTORY") {
+        Some(folder) => folder,
+        // A command run by hand looks where the service writes.
+        None if environment.is_root => Some(service).filter(|folder| folder.is_dir())?,
+        None => environment
+            .first_folder("XDG_RUNTIME_DIR")?
+            .join("petanotify"),
+    };
+    let whole = std::path::absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
+    let name = whole.to_string_lossy().replace('/', "-");
+    Some(folder.join(name.trim_start_matches('-')))
+}
+
 /// The state file without a flag, and what named it. The origin of `from_file` is for the caller to tell.
 pub(super) fn state_file_and_origin(
     environment: &Environment,
@@ -204,6 +223,34 @@ mod tests {
                 path.display()
             )
         );
+    }
+
+    #[test]
+    fn the_second_place_is_named_after_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let with = |variables: &[(&str, &str)], is_root| Environment {
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.into()))
+                .collect(),
+            is_root,
+            ..Environment::default()
+        };
+        let state = Path::new("/var/lib/petanotify/state.json");
+        let runtime = folder.path().to_str().unwrap();
+        let second = |variables: &[(&str, &str)], is_root| {
+            second_state_file(&with(variables, is_root), state)
+        };
+        let name = "var-lib-petanotify-state.json";
+        assert_eq!(
+            second(&[("RUNTIME_DIRECTORY", runtime)], true),
+            Some(folder.path().join(name))
+        );
+        assert_eq!(
+            second(&[("XDG_RUNTIME_DIR", runtime)], false),
+            Some(folder.path().join("petanotify").join(name))
+        );
+        assert_eq!(second(&[], false), None);
     }
 
     #[test]

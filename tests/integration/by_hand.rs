@@ -217,7 +217,12 @@ fn flush_sends_what_waits_for_its_hour() {
     assert_eq!(cluster.state()["last_pass"], last_pass);
     assert_eq!(
         cluster.state_names(),
-        ["state.json", "state.json.bak", "state.json.lock"]
+        [
+            "state.json",
+            "state.json.bak",
+            "state.json.lock",
+            "state.json.sent"
+        ]
     );
     let again = cluster.run(&["queue", "flush"]);
     assert_eq!(again.exits(0).stdout, "No mail is pending.\n");

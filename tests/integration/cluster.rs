@@ -104,6 +104,13 @@ impl Running {
         self.wait()
     }
 
+    /// Asks it to end, as systemd does.
+    pub(crate) fn terminate(self) -> Run {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.wait()
+    }
+
     /// Waits for its end, and fails the test if that does not come.
     pub(crate) fn wait(mut self) -> Run {
         while self.child.try_wait().unwrap().is_none() {

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::ceph::{Behaviour, Question, recorded};
 use crate::cluster::{Cluster, mode};
 use crate::consul::MEMBERS;
+use crate::relay::{Fault, Stage};
 
 /// A cluster in which an OSD is down and has been told of.
 fn told() -> Cluster {
@@ -375,4 +376,81 @@ fn a_killed_pass_leaves_no_lock_behind() {
     cluster.ceph.healthy();
     // The hanging CLI of the killed pass may still run: it must not have inherited the lock.
     cluster.check().exits(0);
+}
+
+/// Puts a file where the state's folder is, so that nobody can write there, and the folder back again.
+fn lose_the_disk(cluster: &Cluster) {
+    let folder = cluster.state_folder();
+    fs::rename(&folder, folder.with_extension("lost")).unwrap();
+    fs::write(&folder, "").unwrap();
+}
+
+fn find_the_disk(cluster: &Cluster) {
+    let folder = cluster.state_folder();
+    fs::remove_file(&folder).unwrap();
+    fs::rename(folder.with_extension("lost"), &folder).unwrap();
+}
+
+#[test]
+fn while_the_disk_fails_alerts_go_out_and_once() {
+    let mut cluster = told();
+    let runtime = cluster.folder().join("runtime");
+    fs::create_dir(&runtime).unwrap();
+    cluster.env("RUNTIME_DIRECTORY", runtime.to_str().unwrap());
+    assert!(cluster.pass(0).is_empty());
+    lose_the_disk(&cluster);
+    // Without its memory, the OSD that is down is news; from then on it is remembered.
+    assert_eq!(cluster.pass(74).len(), 1);
+    assert!(cluster.pass(74).is_empty());
+    cluster.ceph.situation("18.2.7", "two-osds-down");
+    assert_eq!(cluster.pass(74).len(), 1);
+    assert!(cluster.pass(74).is_empty());
+    let run = cluster.check();
+    run.exits(74)
+        .says(&["state.json", runtime.to_str().unwrap(), "until"]);
+    find_the_disk(&cluster);
+    assert!(cluster.pass(0).is_empty(), "both are known");
+    cluster.ceph.healthy();
+    assert_eq!(cluster.pass(0).len(), 1);
+    assert!(cluster.pass(0).is_empty());
+}
+
+#[test]
+fn a_mail_that_waits_is_not_lost_while_the_disk_fails_nor_repeated_afterwards() {
+    let mut cluster = Cluster::new();
+    let runtime = cluster.folder().join("runtime");
+    fs::create_dir(&runtime).unwrap();
+    cluster.env("RUNTIME_DIRECTORY", runtime.to_str().unwrap());
+    cluster.pass(0);
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    assert!(cluster.pass(1).is_empty());
+    // The file stays readable, what fails is writing: a folder stands in the way of the new state.
+    fs::create_dir(cluster.state_folder().join("state.json.new")).unwrap();
+    assert!(cluster.pass(74).is_empty());
+    cluster.relay.heal();
+    assert_eq!(cluster.pass(74).len(), 1);
+    assert!(cluster.pass(74).is_empty());
+    fs::remove_dir(cluster.state_folder().join("state.json.new")).unwrap();
+    assert!(cluster.pass(0).is_empty());
+    assert!(cluster.queue().is_empty());
+}
+
+#[test]
+fn a_pass_that_is_told_to_end_comes_to_a_safe_point_first() {
+    let mut cluster = Cluster::new();
+    cluster.pass(0);
+    let addresses: Vec<String> = (0..400).map(|n| format!("admin{n}@example.org")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    cluster.recipients(&addresses);
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    let pass = cluster.start(&["check"]);
+    cluster.relay.wait_for(|_, mails| !mails.is_empty());
+    let run = pass.terminate();
+    run.exits(1)
+        .says(&["told to end", "must wait for the next pass"]);
+    let sent = cluster.relay.take_mails().len();
+    assert!(sent < 400);
+    assert_eq!(cluster.queue().len(), 400 - sent, "all of it is saved");
+    assert_eq!(cluster.pass(0).len(), 400 - sent, "and nothing is repeated");
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Message, line};
 use crate::cli;
-use crate::command::{Context, Done, Stop, lock, print, print_json};
+use crate::command::{Context, Done, Stop, lock, print, print_json, save};
 use crate::queue::{Entry, MailId, Queue};
 use crate::selection::select;
 use crate::wording;
@@ -53,7 +53,7 @@ pub fn give_up(context: &Context, options: &cli::Drop) -> Result<Done, Stop> {
     let dropped = chosen.into_iter().map(Message::of).collect();
     if !ids.is_empty() {
         state.queue.remove(&ids);
-        context.store.save(&lock, &state).map_err(Stop::State)?;
+        save(context, &lock, &mut state)?;
     }
     if options.format.json {
         print_json(&Document {
@@ -85,7 +85,7 @@ fn ask(context: &Context) -> Result<Option<HashSet<MailId>>, Stop> {
             "queue drop --all asks first, and here is no terminal to ask on: say --yes as well to drop all mails unasked"
         )));
     }
-    let loaded = context.store.read().map_err(Stop::State)?;
+    let loaded = context.store.read(context.now).map_err(Stop::State)?;
     let queue: Queue = loaded.state.queue;
     let agreed = queue.iter().map(|entry| entry.id.clone()).collect();
     if queue.is_empty() || asked(queue.len()).map_err(Stop::Output)? {

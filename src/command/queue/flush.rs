@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::line;
 use crate::cli::Json;
-use crate::command::deliver::{deliver, mail_time};
+use crate::command::deliver::{Stopping, deliver, mail_time};
 use crate::command::observe::Keep;
 use crate::command::route::{Route, recovery, sender};
-use crate::command::{Context, Done, Stop, lock, print, print_json};
+use crate::command::{Context, Done, Stop, lock, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
 use crate::wording;
@@ -37,7 +37,7 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
         before.extend(state.queue.iter().cloned());
         state.queue.make_due();
         // What is to be sent is on disk, addressed as it will be, before the first of it leaves.
-        context.store.save(&lock, &state).map_err(Stop::State)?;
+        save(&context, &lock, &mut state)?;
         if let Some(relay) = route.usable_relay(&context) {
             let sender = sender(&context, relay.from.clone());
             let time = mail_time(begin.elapsed());
@@ -45,8 +45,17 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
             context.settings.smtp.max_attempts = u32::MAX;
             context.log = context.log.leaving_the_account_to_stdout();
             let queue = &mut state.queue;
-            deliver(&context, &lock, queue, relay.clone(), &sender, time)?;
-            context.store.save(&lock, &state).map_err(Stop::State)?;
+            let stopping = Stopping::watch();
+            deliver(
+                &context,
+                &lock,
+                queue,
+                relay.clone(),
+                &sender,
+                time,
+                &stopping,
+            )?;
+            save(&context, &lock, &mut state)?;
             delivered = true;
         }
     }

@@ -21,7 +21,7 @@ const NOT_KNOWN_YET: &str = "not-known-yet@petanotify.invalid";
 /// # Errors
 /// The state can't be read.
 pub fn show(context: &Context, options: &cli::Show) -> Result<Done, Stop> {
-    let loaded = context.store.read().map_err(Stop::State)?;
+    let loaded = context.store.read(context.now).map_err(Stop::State)?;
     for problem in loaded.problems {
         context.log.warning(problem);
     }
