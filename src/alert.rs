@@ -48,6 +48,7 @@ impl fmt::Display for Topic {
 
 /// What somebody is to be told. It is kept in the queue as it is, so that it reads the same at every attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Alert {
     /// The cluster's name when it was raised.
     pub cluster: String,
@@ -66,7 +67,6 @@ pub struct Alert {
     /// What else is wrong at that moment, one line each.
     pub elsewhere: Vec<String>,
     /// The incident is over, and no mail about it has been delivered before.
-    #[serde(default)]
     pub never_told: bool,
 }
 
@@ -143,38 +143,35 @@ impl Alert {
 
 /// What is remembered from pass to pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Memory {
     /// How full the storage was.
-    #[serde(default)]
     pub capacity: CapacityMemory,
     /// Which nodes are down.
-    #[serde(default)]
     pub nodes: Watch<String, Absence>,
     /// Which OSDs are down.
-    #[serde(default)]
     pub osds: Watch<OsdId, DownOsd>,
     /// Which checks could not be carried out, with the cause.
-    #[serde(default)]
     pub blind: Watch<CheckName, String>,
     /// How each check that is on ended the last time, and since when it has been so.
-    #[serde(default)]
     pub outcomes: BTreeMap<CheckName, Outcome>,
 }
 
 /// What is remembered of the storage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CapacityMemory {
     /// The level of the last pass that could see.
     pub level: Level,
     /// The incident that is open while the level is not `Ok`.
     pub incident: Option<Incident>,
     /// The reading of the last pass that could see.
-    #[serde(default)]
     pub last: Option<Reading>,
 }
 
 /// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// What it found.
     pub state: State,

@@ -40,6 +40,7 @@ pub struct OsdTree {
 
 /// An OSD that is not up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DownOsd {
     /// The bucket of type `host` that holds it; `None` for a stray one, or where no host is above it.
     pub host: Option<String>,

@@ -38,6 +38,7 @@ impl Kind {
 
 /// The running number of an incident's mails, and when it all began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Incident {
     /// Unique in the cluster, made of topic and time; part of every `Message-ID` of the incident.
     pub id: String,
@@ -85,13 +86,13 @@ pub fn age(then: Timestamp, now: Timestamp) -> Duration {
     serialize = "K: Serialize + Ord, T: Serialize",
     deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de>"
 ))]
+#[serde(deny_unknown_fields)]
 pub struct Watch<K, T> {
     /// The incident that is open, if any.
     pub incident: Option<Incident>,
     /// What is down, counted yet or not.
     pub down: BTreeMap<K, Down<T>>,
     /// What the open incident was about and what is no longer down.
-    #[serde(default = "BTreeMap::new")]
     pub over: BTreeMap<K, Over<T>>,
 }
 
@@ -107,6 +108,7 @@ impl<K, T> Default for Watch<K, T> {
 
 /// One thing that is down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Down<T> {
     /// The pass that first saw it down.
     pub since: Timestamp,
@@ -120,6 +122,7 @@ pub struct Down<T> {
 
 /// One thing that was down and is so no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Over<T> {
     /// The pass that first saw it down.
     pub since: Timestamp,
@@ -154,6 +157,7 @@ pub struct Seen<K, T> {
 
 /// An alert about things that are down: what is new and all that is wrong by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change<K, T> {
     /// Down since the last mail.
     pub new: Vec<Item<K, T>>,
@@ -180,6 +184,7 @@ impl<K: Ord + Clone, T> Change<K, T> {
 
 /// A thing that is down, in an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Item<K, T> {
     /// Which one.
     pub key: K,
@@ -191,6 +196,7 @@ pub struct Item<K, T> {
 
 /// A thing that was down, in an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OverItem<K, T> {
     /// Which one.
     pub key: K,

@@ -78,6 +78,7 @@ impl fmt::Display for MailId {
 
 /// A pending mail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its id.
     pub id: MailId,
@@ -250,11 +251,21 @@ impl Queue {
     }
 
     /// What a pass at `now` is to try: first what has never been tried, then what has waited longest since its last
-    /// attempt, so that new alerts go out at once and a slow server starves nobody.
+    /// attempt, so that new alerts go out at once. Those that have waited equally long take turns, minute by minute: a mail
+    /// at which the server hangs or breaks off ends the pass for all behind it, and must not stand in front every time.
     pub fn due(&self, now: Timestamp) -> Vec<&Entry> {
-        let mut due: Vec<&Entry> = self.0.iter().filter(|entry| entry.is_due(now)).collect();
-        due.sort_by_key(|entry| (entry.last_attempt, entry.raised));
-        due
+        let due: Vec<&Entry> = self.0.iter().filter(|entry| entry.is_due(now)).collect();
+        let number = i64::try_from(due.len()).unwrap_or(i64::MAX).max(1);
+        let turn = (now.as_second() / 60).rem_euclid(number);
+        let mut ranked: Vec<(i64, &Entry)> = (0..)
+            .zip(due)
+            .map(|(position, entry)| match entry.last_attempt {
+                None => (position, entry),
+                Some(_) => ((position + turn) % number, entry),
+            })
+            .collect();
+        ranked.sort_by_key(|(rank, entry)| (entry.last_attempt, *rank));
+        ranked.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Takes up the mails of another queue that are not in this one.
@@ -518,6 +529,25 @@ mod tests {
         queue.add(later(Kind::Cleared, 1, 60), &recipients, Recovery::Told);
         assert_eq!((queue.len(), queue.due(at(120)).len()), (1, 0));
         assert_eq!(queue.due(at(3600)).len(), 1);
+    }
+
+    #[test]
+    fn those_that_have_waited_equally_long_take_turns() {
+        let mut queue = Queue::default();
+        for raised in 0..4 {
+            queue.add(
+                alert(raised),
+                &[recipient("a@example.org", &CheckName::ALL)],
+                Recovery::Told,
+            );
+        }
+        for id in ids(&queue) {
+            attempt(&mut queue, &id, failed(), 10, 9);
+        }
+        let first = |minute: i64| queue.due(at(60 * minute))[0].id.clone();
+        let firsts: HashSet<MailId> = (1..=4).map(first).collect();
+        assert_eq!(firsts.len(), 4, "each is first once in four passes");
+        assert_eq!(queue.due(at(60)).len(), 4);
     }
 
     #[test]

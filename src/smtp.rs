@@ -70,6 +70,8 @@ pub struct Session {
     /// Made with the first connection that needs it: loading the system's certificates takes its time.
     tls: Option<Tls>,
     connection: Option<Connection>,
+    /// How often the server has broken off in the middle of a mail.
+    hang_ups: u32,
     /// Why no further mail is tried in this pass.
     down: Option<String>,
 }
@@ -82,6 +84,7 @@ impl Session {
             log,
             tls: None,
             connection: None,
+            hang_ups: 0,
             down: None,
         }
     }
@@ -109,7 +112,15 @@ impl Session {
             Ok(answer) => Delivery::Accepted(quote(&answer, self.relay.login.as_ref())),
             Err(failure) => {
                 let delivery = classify(&failure, &self.relay);
-                if matches!(delivery, Delivery::RelayDown(_)) || failure.fault.is_silence() {
+                let hung_up = failure.fault.is_hang_up();
+                self.hang_ups += u32::from(hung_up);
+                // A server that breaks off once may dislike that mail; one that does so again would be dialled, and
+                // perhaps sent what it has taken already, for every mail that waits.
+                let hopeless = hung_up && self.hang_ups > 1;
+                if matches!(delivery, Delivery::RelayDown(_))
+                    || failure.fault.is_silence()
+                    || hopeless
+                {
                     self.down = Some(delivery.words().to_owned());
                 }
                 delivery

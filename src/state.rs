@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use crate::alert::Memory;
 use crate::queue::Queue;
 
-/// The version of the document that this release writes, and the newest that it reads.
+/// The version of the document that this release writes, and the newest that it reads. Whoever adds a field raises it: an
+/// unknown key is taken for damage, because a flipped bit in a key would otherwise forget what stands behind it.
 pub const VERSION: u64 = 1;
 
 /// The state file's document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     /// See [`VERSION`].
     pub version: u64,
     /// When this memory began, in milliseconds since 1970: states of the same origin follow from one another.
-    #[serde(default)]
     pub origin: i64,
     /// How often it has been saved since: the higher, the newer.
-    #[serde(default)]
     pub saves: u64,
     /// The cluster's name, as last known.
     pub cluster: Option<String>,
@@ -71,6 +71,7 @@ impl State {
 
 /// How the last pass went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LastPass {
     /// When it began.
     pub started: Timestamp,

@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,12 @@ pub struct Store {
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code, reason = "closing the file is what gives the lock up")] File);
+pub struct Lock {
+    #[allow(dead_code, reason = "closing the file is what gives the lock up")]
+    file: File,
+    /// The state file is there and could not be read: to replace it would forget what it holds.
+    home_unread: AtomicBool,
+}
 
 /// Why there is no lock.
 #[derive(Debug)]
@@ -102,7 +108,12 @@ impl Store {
         let begin = Instant::now();
         loop {
             match FileExt::try_lock_exclusive(&file) {
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => {
+                    return Ok(Lock {
+                        file,
+                        home_unread: AtomicBool::new(false),
+                    });
+                }
                 Err(error) if error.kind() != fs2::lock_contended_error().kind() => {
                     let error = anyhow!(error).context(format!("cannot lock {}", path.display()));
                     return Err(LockError::Unusable(error));
@@ -125,9 +136,10 @@ impl Store {
     /// # Errors
     /// The file can't be read at all and there is no second place, or a later release wrote it.
     pub fn read(&self, now: Timestamp) -> anyhow::Result<Loaded> {
-        self.load_with(now, |path, reason| {
+        let found = self.load_with(now, |path, reason| {
             Ok(format!("{}: {reason}", path.display()))
-        })
+        });
+        found.map(|(loaded, _)| loaded)
     }
 
     /// Reads the state for a pass. A file that is broken is set aside under a name with the time, and the pass goes on from
@@ -135,29 +147,37 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`], or a broken file can't be set aside.
-    pub fn load(&self, _lock: &Lock, now: Timestamp) -> anyhow::Result<Loaded> {
-        self.load_with(now, |path, reason| set_aside(path, reason, now))
+    pub fn load(&self, lock: &Lock, now: Timestamp) -> anyhow::Result<Loaded> {
+        let set_aside = |path: &Path, reason: &str| set_aside(path, reason, now);
+        let (loaded, home_unread) = self.load_with(now, set_aside)?;
+        lock.home_unread.store(home_unread, Ordering::Relaxed);
+        Ok(loaded)
     }
 
+    /// The state to go on from, and whether the state file itself is there and could not be read.
     fn load_with(
         &self,
         now: Timestamp,
         set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
-    ) -> anyhow::Result<Loaded> {
+    ) -> anyhow::Result<(Loaded, bool)> {
         let mut problems = Vec::new();
         let mut sent = HashSet::new();
         let mut found: Option<State> = None;
+        let mut unread = Vec::new();
         for place in self.places() {
-            let read = place.read(&mut problems, &set_aside);
-            let state = match read {
-                Ok(state) => state,
-                Err(ReadError::Newer(error)) => return Err(error),
-                Err(ReadError::Unreadable(error)) if self.second.is_some() => {
-                    problems.push(format!("{error:#}"));
-                    continue;
+            let read = place.read(&mut problems, &set_aside)?;
+            unread.push(read.unread.is_some());
+            let mut state = read.state;
+            if let Some(error) = read.unread {
+                if self.second.is_none() {
+                    return Err(error);
                 }
-                Err(ReadError::Unreadable(error)) => return Err(error),
-            };
+                problems.push(format!("{error:#}"));
+                // What the backup lacks is still in the file: the two are told apart, so that neither displaces the other.
+                if let Some(state) = &mut state {
+                    state.origin = now.as_millisecond();
+                }
+            }
             found = match (found, state) {
                 (Some(one), Some(other)) => Some(one.merge(other)),
                 (one, other) => one.or(other),
@@ -172,7 +192,7 @@ impl Store {
         }
         let mut state = found.unwrap_or_else(|| State::beginning(now));
         state.queue.remove(&sent);
-        Ok(Loaded { state, problems })
+        Ok((Loaded { state, problems }, unread[0]))
     }
 
     /// Replaces the state file: temporary file in the same folder, fsync, rename, fsync of the folder, so that a crash at
@@ -180,10 +200,19 @@ impl Store {
     ///
     /// # Errors
     /// It can be saved in neither place; the file that was there is left as it was, or as the backup.
-    pub fn save(&self, _lock: &Lock, state: &mut State) -> anyhow::Result<Saved> {
+    pub fn save(&self, lock: &Lock, state: &mut State) -> anyhow::Result<Saved> {
         state.saves += 1;
-        let error = match self.first.save(state) {
+        let saved = if lock.home_unread.load(Ordering::Relaxed) {
+            Err(anyhow!(
+                "{} is left as it is, for it could not be read",
+                self.first.file.display()
+            ))
+        } else {
+            self.first.save(state)
+        };
+        let error = match saved {
             Ok(()) => {
+                self.first.shorten_sent();
                 // What it holds is older by now. Where it can't be removed, it is known to be so by its number.
                 let second = self.second.iter();
                 second.for_each(|place| drop(fs::remove_file(&place.file)));
@@ -223,12 +252,12 @@ struct Place {
     file: PathBuf,
 }
 
-/// Why there is no state in a place.
-enum ReadError {
-    /// A later release wrote it.
-    Newer(anyhow::Error),
-    /// The disk does not give it out, or a broken file can't be set aside.
-    Unreadable(anyhow::Error),
+/// What a place holds.
+struct Found {
+    /// The state, or its backup.
+    state: Option<State>,
+    /// Why the state file, which is there, can't be read; or why a broken one can't be set aside.
+    unread: Option<anyhow::Error>,
 }
 
 impl Place {
@@ -283,18 +312,29 @@ impl Place {
             .map(|file| (file, path))
     }
 
-    /// Reads the state or its backup; `None` if neither is usable.
+    /// Reads the state or its backup.
+    ///
+    /// # Errors
+    /// A later release wrote it.
     fn read(
         &self,
         problems: &mut Vec<String>,
         set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
-    ) -> Result<Option<State>, ReadError> {
+    ) -> anyhow::Result<Found> {
         let backup = self.backup();
         let mut missing = Vec::new();
+        let mut unread = None;
         for path in [&self.file, &backup] {
-            let Some(bytes) = read_if_there(path).map_err(ReadError::Unreadable)? else {
-                missing.push(path.display().to_string());
-                continue;
+            let bytes = match read_if_there(path) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
+                    missing.push(path.display().to_string());
+                    continue;
+                }
+                Err(error) => {
+                    unread = unread.or(Some(error));
+                    continue;
+                }
             };
             match state::parse(&bytes) {
                 Ok(state) => {
@@ -306,21 +346,29 @@ impl Place {
                             self.file.display()
                         ));
                     }
-                    return Ok(Some(state));
+                    return Ok(Found {
+                        state: Some(state),
+                        unread,
+                    });
                 }
-                Err(Unusable::Broken(reason)) => {
-                    problems.push(set_aside(path, &reason).map_err(ReadError::Unreadable)?);
-                }
+                Err(Unusable::Broken(reason)) => match set_aside(path, &reason) {
+                    Ok(told) => problems.push(told),
+                    Err(error) => unread = unread.or(Some(error)),
+                },
                 Err(Unusable::Newer(version)) => {
-                    return Err(ReadError::Newer(anyhow!(
-                        "{} has version {version}, written by a later release; this one reads up to {}.                          Upgrade petanotify, or name another file with --state",
+                    return Err(anyhow!(
+                        "{} has version {version}, written by a later release; this one reads up to {}. \
+                         Upgrade petanotify, or name another file with --state",
                         path.display(),
                         state::VERSION
-                    )));
+                    ));
                 }
             }
         }
-        Ok(None)
+        Ok(Found {
+            state: None,
+            unread,
+        })
     }
 
     /// Reads what has been sent lately. A line that a crash cut short was not yet promised to anybody; any other damage is
@@ -360,6 +408,15 @@ impl Place {
             .with_context(|| format!("cannot save the state to {}", self.file.display()))
     }
 
+    /// Begins the list of what was sent anew when it has grown long; the state that was just saved knows it all.
+    fn shorten_sent(&self) {
+        let sent = self.sent();
+        if fs::metadata(&sent).is_ok_and(|file| file.len() > SENT_BYTES) {
+            // A list too long does no harm.
+            let _ = fs::remove_file(sent);
+        }
+    }
+
     fn open_sent(&self) -> anyhow::Result<File> {
         self.make_folder()?;
         let path = self.sent();
@@ -369,9 +426,6 @@ impl Place {
                 .create(true)
                 .mode(0o600)
                 .open(&path)?;
-            if file.metadata()?.len() > SENT_BYTES {
-                file.set_len(0)?;
-            }
             // Behind a line that a crash cut short.
             file.write_all(b"\n")?;
             File::open(self.folder())?.sync_all()?;
@@ -479,13 +533,21 @@ impl SentList {
     }
 }
 
+/// A failing disk often gives out at the second try what it did not at the first, and going on without what is remembered
+/// means to announce it anew.
+const READ_ATTEMPTS: u32 = 3;
+
 fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            Err(anyhow!(error).context(format!("cannot read the state from {}", path.display())))
+    let mut attempt = 1;
+    loop {
+        match fs::read(path) {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if attempt == READ_ATTEMPTS => {
+                let context = format!("cannot read the state from {}", path.display());
+                return Err(anyhow!(error).context(context));
+            }
+            Err(_) => attempt += 1,
         }
     }
 }
@@ -628,8 +690,10 @@ mod tests {
         let (_folder, store, lock, ids) = with_mails(1);
         let many = format!("{}\n", ids[0]).repeat(6000);
         fs::write(store.first.sent(), many).unwrap();
-        store.sent_list(&lock).unwrap();
-        assert!(fs::metadata(store.first.sent()).unwrap().len() < 10);
+        let mut loaded = store.load(&lock, now()).unwrap();
+        store.save(&lock, &mut loaded.state).unwrap();
+        assert!(!store.first.sent().exists());
+        assert!(queued(&store.read(now()).unwrap()).is_empty());
     }
 
     /// A store whose first place has become a folder that nothing can be written to, whoever asks: it is none.
@@ -686,6 +750,32 @@ mod tests {
         store.sent_list(&lock).unwrap().add(&ids[0]).unwrap();
         let away = fs::read_to_string(folder.path().join("run/state.json.sent")).unwrap();
         assert_eq!(away, format!("\n{}\n", ids[0]));
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_not_replaced_and_its_mails_come_back() {
+        let (folder, store, lock, ids) = with_mails(2);
+        let away = folder.path().join("run/state.json");
+        let store = Store::new(store.file().to_owned(), Some(away.clone()));
+        // A folder in its place can't be read, whoever asks.
+        let hidden = folder.path().join("hidden");
+        fs::rename(store.file(), &hidden).unwrap();
+        fs::rename(store.first.backup(), folder.path().join("hidden.bak")).unwrap();
+        fs::create_dir(store.file()).unwrap();
+        let mut loaded = store.load(&lock, now()).unwrap();
+        assert!(queued(&loaded).is_empty());
+        let saved = store.save(&lock, &mut loaded.state).unwrap();
+        assert!(matches!(saved, Saved::Away(_)), "{saved:?}");
+        assert!(store.file().is_dir() && away.exists());
+        fs::remove_dir(store.file()).unwrap();
+        fs::rename(&hidden, store.file()).unwrap();
+        let mut loaded = store.load(&lock, now()).unwrap();
+        assert_eq!(queued(&loaded), ids);
+        assert!(matches!(
+            store.save(&lock, &mut loaded.state),
+            Ok(Saved::Home)
+        ));
+        assert_eq!(queued(&store.read(now()).unwrap()), ids);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub enum Level {
 
 /// How full the storage was, and by which limits that was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reading {
     /// The level that is in force now.
     pub level: Level,

@@ -709,3 +709,21 @@ fn a_mail_that_leaves_late_says_so() {
     );
     assert!(mails[0].text().contains("late by 3 h 12 min"));
 }
+
+#[test]
+fn a_server_that_breaks_off_again_and_again_is_dialled_twice_a_pass_and_no_more() {
+    let mut cluster = Cluster::new();
+    let addresses: Vec<String> = (0..5).map(|n| format!("admin{n}@example.org")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    cluster.recipients(&addresses);
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.relay.fault(Stage::End, Fault::Drop);
+    for pass in 1..=3 {
+        cluster.check().exits(1);
+        assert_eq!(cluster.relay.connections().len(), 2 * pass, "dials");
+        assert_eq!(cluster.queue().len(), 5);
+    }
+    cluster.relay.heal();
+    cluster.pass(0);
+    assert!(cluster.queue().is_empty());
+}
