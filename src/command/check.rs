@@ -5,20 +5,20 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{Stopping, Tally, deliver, mail_time};
+use super::deliver::{Stopping, Tally, deliver, mail_time, report_left_over};
 use super::observe::{self, Keep, Sight};
+use super::route::{Route, recovery, sender};
 use super::{Context, Done, Stop, print, print_json};
 use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
 use crate::check::CheckName;
 use crate::cli;
 use crate::incident::Kind;
-use crate::message::{self, Sender};
+use crate::message;
 use crate::output;
 use crate::queue::{Queue, Recovery};
-use crate::settings::petasan;
 use crate::settings::{Recipient, Relay};
 use crate::state::{LastPass, State};
-use crate::store::{LOCK_PATIENCE, Lock, LockError, Saved};
+use crate::store::{Lock, Saved};
 use crate::text::one_line;
 use crate::wording;
 
@@ -33,15 +33,7 @@ pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
     let begin = Instant::now();
     let lock = match options.dry_run {
         true => None,
-        false => Some(
-            context
-                .store
-                .lock(LOCK_PATIENCE)
-                .map_err(|error| match error {
-                    LockError::Held(cause) => Stop::Locked(cause),
-                    LockError::Unusable(cause) => Stop::State(cause),
-                })?,
-        ),
+        false => Some(super::lock(context)?),
     };
     let loaded = match &lock {
         Some(lock) => context.store.load(lock, context.now),
@@ -116,11 +108,8 @@ impl Pass {
         let verdict = judge_pass(state.memory, sight.observed, rules, context.now);
         state.memory = verdict.memory;
         state.cluster = Some(cluster);
-        let recipients = petasan::recipients(settings, import.as_ref());
-        let recovery = match settings.notify.recovery {
-            true => Recovery::Told,
-            false => Recovery::Untold,
-        };
+        let Route { relay, recipients } = Route::by(context, import.as_ref());
+        let recovery = recovery(context);
         state.queue.address(&recipients, recovery);
         for alert in &verdict.alerts {
             state.queue.add(alert.clone(), &recipients, recovery);
@@ -131,7 +120,7 @@ impl Pass {
             state,
             alerts,
             recipients,
-            relay: petasan::relay(&settings.smtp, import.as_ref()),
+            relay,
             away: None,
         }
     }
@@ -205,12 +194,7 @@ impl Pass {
             }
             return Err(Stop::State(error));
         }
-        let sender = Sender {
-            from: relay.from.clone(),
-            zone: context.zone.clone(),
-            node: node_name(),
-            now: context.now,
-        };
+        let sender = sender(context, relay.from.clone());
         let time = mail_time(begin.elapsed());
         let queue = &mut self.state.queue;
         deliver(context, lock, queue, relay, &sender, time, &stopping)
@@ -221,11 +205,7 @@ impl Pass {
         if options.dry_run || self.relay.is_err() {
             return;
         }
-        for (cause, number) in self.state.queue.left_over() {
-            let stay = if number == 1 { "stays" } else { "stay" };
-            let mails = wording::count(number, "mail");
-            context.log.error(format!("{mails} {stay} queued: {cause}"));
-        }
+        report_left_over(context, &self.state.queue);
     }
 
     /// Whether every check was carried out in whole and no mail is left over.
@@ -333,12 +313,6 @@ fn would_mail(queue: &Queue, now: Timestamp) -> String {
         text.push_str("would mail nothing\n");
     }
     text
-}
-
-/// The name of this machine.
-pub(super) fn node_name() -> String {
-    let name = rustix::system::uname();
-    name.nodename().to_string_lossy().into_owned()
 }
 
 /// The document of `check --json`.

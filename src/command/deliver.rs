@@ -130,6 +130,15 @@ pub fn deliver(
     Ok(tally)
 }
 
+/// Says why mail stays queued, each cause in one line.
+pub fn report_left_over(context: &Context, queue: &Queue) {
+    for (cause, number) in queue.left_over() {
+        let stay = if number == 1 { "stays" } else { "stay" };
+        let mails = wording::count(number, "mail");
+        context.log.error(format!("{mails} {stay} queued: {cause}"));
+    }
+}
+
 fn report_failure(context: &Context, entry: &Entry, fate: Fate) {
     let mail = describe(entry);
     let attempt = entry.attempts;

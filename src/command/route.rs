@@ -3,7 +3,6 @@
 use lettre::message::Mailbox;
 
 use super::Context;
-use super::check::node_name;
 use super::observe::{self, Keep};
 use crate::message::Sender;
 use crate::queue::Recovery;
@@ -37,7 +36,8 @@ impl Route {
         Route::by(context, import.as_ref())
     }
 
-    fn by(context: &Context, import: Option<&Import>) -> Route {
+    /// What the file leaves to PetaSAN is this import's.
+    pub fn by(context: &Context, import: Option<&Import>) -> Route {
         Route {
             relay: petasan::relay(&context.settings.smtp, import),
             recipients: petasan::recipients(&context.settings, import),
@@ -79,4 +79,10 @@ pub fn recovery(context: &Context) -> Recovery {
         true => Recovery::Told,
         false => Recovery::Untold,
     }
+}
+
+/// The name of this machine.
+fn node_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
 }

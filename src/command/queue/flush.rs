@@ -7,13 +7,12 @@ use serde::Serialize;
 
 use super::line;
 use crate::cli::Json;
-use crate::command::deliver::{Stopping, deliver, mail_time};
+use crate::command::deliver::{Stopping, deliver, mail_time, report_left_over};
 use crate::command::observe::Keep;
 use crate::command::route::{Route, recovery, sender};
 use crate::command::{Context, Done, Stop, lock, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
-use crate::wording;
 
 /// Tries all pending mails once, for as long as a pass may take, and saves what became of them. The cluster is not checked.
 /// An attempt counts as one of a pass does, but none is given up here.
@@ -81,15 +80,6 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
     } else {
         Done::Incomplete
     })
-}
-
-/// Says why mail stays, each cause in one line.
-fn report_left_over(context: &Context, queue: &Queue) {
-    for (cause, number) in queue.left_over() {
-        let stay = if number == 1 { "stays" } else { "stay" };
-        let mails = wording::count(number, "mail");
-        context.log.error(format!("{mails} {stay} queued: {cause}"));
-    }
 }
 
 /// What became of a mail.
