@@ -1,9 +1,11 @@
-//! The edge to Ceph: asks the `ceph` CLI one question within a deadline, and reads its answer.
+//! The edge to Ceph: asks the monitors within a deadline, by the `ceph` CLI or by librados in a child of our own, and reads
+//! their answers.
 
 mod deadline;
 mod document;
 #[cfg(test)]
 mod tests;
+pub mod via_librados;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -14,6 +16,7 @@ use std::marker::PhantomData;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -23,7 +26,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::facts::{DownOsd, OsdId, OsdTree, Usage};
 use crate::output::Log;
-use crate::settings;
+use crate::settings::{self, Via};
 use crate::text::one_line;
 use deadline::{End, Limits, Run, Stream};
 
@@ -39,48 +42,178 @@ const STDERR_BYTES: usize = 16 * 1024 * 1024;
 /// The CLI gives up so much before our own deadline, so that its own words are heard. It takes 0.2 to 0.4 s to start.
 const HEAD_START: Duration = Duration::from_secs(2);
 
-/// Asks how full the storage is: `ceph status`.
-///
-/// # Errors
-/// The CLI can't be run, fails, takes longer than `settings.timeout`, or says what can't be understood.
-pub fn usage(settings: &settings::Ceph, log: &Log) -> anyhow::Result<Usage> {
-    ask(settings, &["status"], parse_status, log)
+/// What the monitors are asked in a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Question {
+    /// How full the storage is: `ceph status`.
+    Status,
+    /// Which OSDs are up and where they are: `ceph osd tree`.
+    OsdTree,
 }
 
-/// Asks which OSDs are up and where they are: `ceph osd tree`.
-///
-/// # Errors
-/// The CLI can't be run, fails, takes longer than `settings.timeout`, or says what can't be understood.
-pub fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {
-    ask(settings, &["osd", "tree"], parse_osd_tree, log)
+impl Question {
+    /// As the CLI takes it.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Question::Status => &["status"],
+            Question::OsdTree => &["osd", "tree"],
+        }
+    }
+
+    /// As `ask-ceph` takes it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Question::Status => "status",
+            Question::OsdTree => "osd-tree",
+        }
+    }
+
+    /// As an admin would type it.
+    fn typed(self) -> String {
+        format!("ceph {}", self.words().join(" "))
+    }
 }
 
-fn ask<T>(
+/// Which questions are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// How full the storage is.
+    pub usage: bool,
+    /// Which OSDs are up.
+    pub osd_tree: bool,
+}
+
+/// What came of the questions; `None` where one was not asked.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// How full the storage is.
+    pub usage: Option<anyhow::Result<Usage>>,
+    /// Which OSDs are up.
+    pub osd_tree: Option<anyhow::Result<OsdTree>>,
+}
+
+impl Answers {
+    /// The same failure for each question.
+    pub fn failed(wanted: Wanted, words: &str) -> Self {
+        Answers {
+            usage: wanted.usage.then(|| Err(anyhow!("{words}"))),
+            osd_tree: wanted.osd_tree.then(|| Err(anyhow!("{words}"))),
+        }
+    }
+}
+
+/// Asks the monitors in the way that `settings.via` names. One failure does not stop the other question.
+pub fn ask(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
+    if !wanted.usage && !wanted.osd_tree {
+        return Answers::default();
+    }
+    match settings.via {
+        Via::Cli => ask_cli(settings, wanted, log),
+        Via::Librados => via_librados::ask(settings, wanted, log).unwrap_or_else(|absence| {
+            let advice = "is the package librados2 installed? else set ceph.via = \"cli\"";
+            Answers::failed(wanted, &format!("{absence}; {advice}"))
+        }),
+        Via::Auto => via_librados::ask(settings, wanted, log).unwrap_or_else(|absence| {
+            log.info(format_args!("{absence}; asking the ceph CLI"));
+            ask_cli(settings, wanted, log)
+        }),
+    }
+}
+
+/// Both questions side by side: nearly all the time that a call takes is the CLI's start.
+fn ask_cli(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
+    thread::scope(|scope| {
+        let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, log)));
+        Answers {
+            usage: wanted.usage.then(|| usage(settings, log)),
+            osd_tree: tree.map(|thread| {
+                let panicked = |_| Err(anyhow!("internal error: the thread that asked panicked"));
+                thread.join().unwrap_or_else(panicked)
+            }),
+        }
+    })
+}
+
+fn usage(settings: &settings::Ceph, log: &Log) -> anyhow::Result<Usage> {
+    ask_one(settings, Question::Status, parse_status, log)
+}
+
+fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {
+    ask_one(settings, Question::OsdTree, parse_osd_tree, log)
+}
+
+fn ask_one<T>(
     settings: &settings::Ceph,
-    question: &[&str],
+    question: Question,
     parse: fn(&[u8]) -> anyhow::Result<T>,
     log: &Log,
 ) -> anyhow::Result<T> {
-    let name = format!("ceph {}", question.join(" "));
+    let name = question.typed();
     let started = Instant::now();
-    let facts = run(settings, question, parse, &name, log).with_context(|| name.clone());
+    let facts = run_cli(settings, question, parse, &name, log).with_context(|| name.clone());
     log.info(format_args!("{name}: {} ms", started.elapsed().as_millis()));
     facts
 }
 
-fn run<T>(
+fn run_cli<T>(
     settings: &settings::Ceph,
-    question: &[&str],
+    question: Question,
     parse: fn(&[u8]) -> anyhow::Result<T>,
     name: &str,
     log: &Log,
 ) -> anyhow::Result<T> {
-    let program = settings.command.first().context("ceph.command is empty")?;
+    let mut command = cli_command(settings, question)?;
+    let Printed {
+        status,
+        stdout,
+        stderr,
+    } = run(&mut command, settings, name, log, |stdout| {
+        parse(stdout).is_ok()
+    })?;
+    if !status.success() {
+        return Err(failed(settings, status, &stdout, &stderr));
+    }
+    if let Some(line) = last_line(&stderr) {
+        log.debug(format_args!("{name}: {line}"));
+    }
+    parse(&stdout).map_err(|error| match last_line(&stderr) {
+        Some(line) => {
+            anyhow!("{error:#}; its last words: {}", document::quote(&line))
+        }
+        None => error,
+    })
+}
+
+fn cli_command(settings: &settings::Ceph, question: Question) -> anyhow::Result<Command> {
+    let (program, arguments) = settings
+        .command
+        .split_first()
+        .context("ceph.command is empty")?;
     let mut command = Command::new(program);
     command
-        .args(&settings.command[1..])
-        .args(arguments(settings, question));
-    log.debug(format_args!("{name}: {command:?}"));
+        .args(arguments)
+        .args(access(settings))
+        .args(question.words())
+        .args(["--format", "json"]);
+    Ok(command)
+}
+
+/// What a program printed that ended by itself.
+struct Printed {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+/// Runs a program that asks the monitors. `by_hand` is what an admin would type to see the same.
+fn run(
+    command: &mut Command,
+    settings: &settings::Ceph,
+    by_hand: &str,
+    log: &Log,
+    is_answer: impl Fn(&[u8]) -> bool,
+) -> anyhow::Result<Printed> {
+    log.debug(format_args!("{by_hand}: {command:?}"));
     let limits = Limits {
         time: settings.timeout,
         stdout_bytes: STDOUT_BYTES,
@@ -91,28 +224,21 @@ fn run<T>(
         end,
         stdout,
         stderr,
-    } = deadline::run(&mut command, limits, |stdout| parse(stdout).is_ok())
-        .map_err(|error| cannot_run(program, error))?;
-    let stderr = String::from_utf8_lossy(&stderr);
+    } = deadline::run(command, limits, is_answer)
+        .map_err(|error| cannot_run(&command.get_program().to_string_lossy(), error))?;
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
     match end {
-        End::Exit(status) if status.success() => {
-            if let Some(line) = last_line(&stderr) {
-                log.debug(format_args!("{name}: {line}"));
-            }
-            parse(&stdout).map_err(|error| match last_line(&stderr) {
-                Some(line) => {
-                    anyhow!("{error:#}; its last words: {}", document::quote(&line))
-                }
-                None => error,
-            })
-        }
-        End::Exit(status) => Err(failed(settings, status, &stdout, &stderr)),
+        End::Exit(status) => Ok(Printed {
+            status,
+            stdout,
+            stderr,
+        }),
         End::Deadline => {
             let words = last_line(&stderr).map_or(String::new(), |line| {
                 format!(", its last words: {}", document::quote(&line))
             });
             Err(anyhow!(
-                "no answer within {} s, so it was ended{words}; do the monitors answer `{name}` by hand? (ceph.timeout)",
+                "no answer within {} s, so it was ended{words}; do the monitors answer `{by_hand}` by hand? (ceph.timeout)",
                 settings.timeout.as_secs_f64()
             ))
         }
@@ -122,15 +248,15 @@ fn run<T>(
                 Stream::Stderr => ("standard error", STDERR_BYTES),
             };
             Err(anyhow!(
-                "its {stream} is too long: more than {} MiB, so it was ended; what does `{name}` print by hand?",
+                "its {stream} is too long: more than {} MiB, so it was ended; what does `{by_hand}` print by hand?",
                 limit / (1024 * 1024)
             ))
         }
     }
 }
 
-/// What follows the program's name.
-fn arguments(settings: &settings::Ceph, question: &[&str]) -> Vec<OsString> {
+/// Which cluster, as whom, and for how long at most: options of the CLI, which `ask-ceph` shares.
+fn access(settings: &settings::Ceph) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut option = |name: &str, value: &dyn AsRef<OsStr>| {
         arguments.push(name.into());
@@ -148,9 +274,6 @@ fn arguments(settings: &settings::Ceph, question: &[&str]) -> Vec<OsString> {
     // Without it the CLI waits 300 s for a monitor; 0 would mean just that.
     let connect_timeout = settings.timeout.saturating_sub(HEAD_START).as_secs().max(1);
     option("--connect-timeout", &connect_timeout.to_string());
-    arguments.extend(question.iter().map(Into::into));
-    arguments.push("--format".into());
-    arguments.push("json".into());
     arguments
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use lettre::Address;
 
+use crate::ceph::Question;
+use crate::ceph::via_librados::SUBCOMMAND;
 use crate::selection::IdPrefix;
 
 /// Tells the administrators of a PetaSAN or Ceph cluster by e-mail that the storage fills up, that a node is gone or that
@@ -81,6 +83,9 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// Asks the monitors through librados; for petanotify itself
+    #[command(name = SUBCOMMAND, hide = true)]
+    AskCeph(AskCeph),
 }
 
 /// Options of `check`.
@@ -163,4 +168,24 @@ pub struct TestMail {
 pub enum Config {
     /// The settings in force and where each came from; secrets are masked
     Show(Json),
+}
+
+/// Options of `ask-ceph`: some of the `ceph` CLI's.
+#[derive(Debug, Clone, Args)]
+pub struct AskCeph {
+    /// Ceph's configuration file
+    #[arg(long)]
+    pub conf: Option<PathBuf>,
+    /// The Ceph user, e.g. client.petanotify
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The file with the user's key
+    #[arg(long)]
+    pub keyring: Option<PathBuf>,
+    /// Seconds to wait for a monitor
+    #[arg(long, default_value_t = 300)]
+    pub connect_timeout: u64,
+    /// What to ask; nothing: only whether librados can be loaded
+    #[arg(value_enum)]
+    pub questions: Vec<Question>,
 }

@@ -21,6 +21,7 @@ pub mod command;
 pub mod consul;
 pub mod facts;
 pub mod incident;
+pub mod librados;
 pub mod message;
 pub mod output;
 pub mod queue;
@@ -47,6 +48,9 @@ use store::Store;
 
 /// Runs a command and reports its failure.
 pub fn run(cli: &Cli) -> ExitCode {
+    if let Command::AskCeph(options) = &cli.command {
+        return command::ask_ceph::ask_ceph(options);
+    }
     let environment = Environment::of_process();
     let log = log(cli, &environment);
     match dispatch(cli, environment, &log) {
@@ -103,6 +107,8 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Command::Queue(Queue::Flush(format)) => command::queue::flush::flush(context, *format),
         Command::Queue(Queue::Drop(options)) => command::queue::drop::give_up(&context, options),
         Command::TestMail(options) => command::test_mail::test_mail(&context, options),
+        // Carried out above: it has no settings.
+        Command::AskCeph(_) => Ok(Done::Complete),
         Command::Config(Config::Show(format)) => command::config::show(&context, *format),
     }
 }

@@ -17,6 +17,7 @@ fn settings(command: &[&str]) -> settings::Ceph {
         conf: None,
         name: None,
         keyring: None,
+        via: Via::Cli,
         timeout: Duration::from_secs(30),
     }
 }
@@ -390,8 +391,11 @@ fn a_tree_without_what_is_needed_is_an_error_that_names_it() {
 #[test]
 fn the_cli_is_asked_in_its_own_order() {
     let mut settings = settings(&["ceph"]);
-    let arguments =
-        |settings: &settings::Ceph| arguments(settings, &["osd", "tree"]).join(OsStr::new(" "));
+    let arguments = |settings: &settings::Ceph| {
+        let command = cli_command(settings, Question::OsdTree).unwrap();
+        let arguments: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
+        arguments.join(OsStr::new(" "))
+    };
     assert_eq!(
         arguments(&settings),
         "--connect-timeout 28 osd tree --format json"

@@ -1,5 +1,6 @@
 //! One module for each command: joins the core and the edges, decides nothing about the cluster.
 
+pub mod ask_ceph;
 pub mod check;
 pub mod config;
 pub mod deliver;

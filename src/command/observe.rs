@@ -4,7 +4,7 @@ use std::thread;
 
 use super::Context;
 use crate::alert::Observed;
-use crate::ceph;
+use crate::ceph::{self, Answers, Wanted};
 use crate::consul::{self, Agent};
 use crate::facts::Membership;
 use crate::settings::petasan::{self, Import};
@@ -26,30 +26,27 @@ pub fn observe(context: &Context) -> Sight {
     let settings = &context.settings;
     let log = &context.log;
     let words = |error: anyhow::Error| format!("{error:#}");
+    let wanted = Wanted {
+        usage: settings.checks.capacity.is_some(),
+        osd_tree: settings.checks.osds.is_some(),
+    };
     thread::scope(|scope| {
-        let usage = settings
-            .checks
-            .capacity
-            .map(|_| scope.spawn(|| ceph::usage(&settings.ceph, log).map_err(words)));
-        let tree = settings
-            .checks
-            .osds
-            .map(|_| scope.spawn(|| ceph::osd_tree(&settings.ceph, log).map_err(words)));
+        let asked = scope.spawn(|| ceph::ask(&settings.ceph, wanted, log));
         let (nodes, datacenter, import) = ask_consul(context);
+        let answers = asked.join().unwrap_or_else(|_| {
+            let panicked = "internal error: the thread that asked panicked";
+            Answers::failed(wanted, panicked)
+        });
         Sight {
             observed: Observed {
-                capacity: usage.map(|thread| joined(thread.join())),
+                capacity: answers.usage.map(|usage| usage.map_err(words)),
                 nodes,
-                osds: tree.map(|thread| joined(thread.join())),
+                osds: answers.osd_tree.map(|tree| tree.map_err(words)),
             },
             datacenter,
             import,
         }
     })
-}
-
-fn joined<T>(result: thread::Result<Result<T, String>>) -> Result<T, String> {
-    result.unwrap_or_else(|_| Err("internal error: the thread that asked has panicked".to_owned()))
 }
 
 type ConsulSight = (

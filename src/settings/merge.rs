@@ -12,7 +12,7 @@ use super::locate::state_file_and_origin;
 use super::value::{self, Reminder, Written};
 use super::{
     Ceph, Checks, Consul, Hold, Notify, Origin, Recipient, SECRET_SHOWN, Secret, Security,
-    Settings, Smtp,
+    Settings, Smtp, Via,
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
@@ -89,13 +89,21 @@ pub(super) fn merge(
 }
 
 fn ceph(keys: &mut Keys) -> Ceph {
-    Ceph {
+    let ceph = Ceph {
         command: keys.with_default("ceph.command", value::command, vec!["ceph".to_owned()]),
         conf: keys.path("ceph.conf", None),
         name: keys.optional("ceph.name", value::ceph_name),
         keyring: keys.path("ceph.keyring", None),
+        via: keys.with_default("ceph.via", value::via, Via::Cli),
         timeout: keys.with_default("ceph.timeout", value::duration(HOUR), 20 * SECOND),
+    };
+    if ceph.via == Via::Librados && keys.is_in_file("ceph.command") && keys.is_clean() {
+        keys.warn(
+            "ceph.command",
+            "has no effect with ceph.via = \"librados\", which runs no ceph",
+        );
     }
+    ceph
 }
 
 /// The settings of Consul, and the file of the token. The variables are those of Consul's own tools.

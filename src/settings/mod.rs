@@ -78,8 +78,21 @@ pub struct Ceph {
     pub name: Option<String>,
     /// `--keyring`
     pub keyring: Option<PathBuf>,
+    /// Which way the monitors are asked.
+    pub via: Via,
     /// After this the CLI and whatever it started are ended.
     pub timeout: Duration,
+}
+
+/// Which way the monitors are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The `ceph` CLI.
+    Cli,
+    /// librados, loaded by a child process of our own.
+    Librados,
+    /// librados where it can be loaded, else the CLI.
+    Auto,
 }
 
 /// How the Consul agent is asked.

@@ -7,8 +7,8 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use toml::de::DeValue;
 
-use super::Security;
 use super::duration as friendly;
+use super::{Security, Via};
 use crate::check::CheckName;
 use crate::text::one_line;
 
@@ -245,6 +245,18 @@ pub(super) fn security(value: &DeValue) -> Result<Security, String> {
     }
 }
 
+/// Which way the monitors are asked.
+pub(super) fn via(value: &DeValue) -> Result<Via, String> {
+    match text(value)?.as_str() {
+        "cli" => Ok(Via::Cli),
+        "librados" => Ok(Via::Librados),
+        "auto" => Ok(Via::Auto),
+        other => Err(format!(
+            "\"{other}\" is none of \"cli\", \"librados\", \"auto\""
+        )),
+    }
+}
+
 /// A bare mail address.
 pub(super) fn address(value: &DeValue) -> Result<Address, String> {
     parse_address(&text(value)?)
@@ -367,6 +379,17 @@ impl Written for Security {
             Security::Starttls => "starttls",
             Security::Tls => "tls",
             Security::None => "none",
+        }
+        .written()
+    }
+}
+
+impl Written for Via {
+    fn written(&self) -> String {
+        match self {
+            Via::Cli => "cli",
+            Via::Librados => "librados",
+            Via::Auto => "auto",
         }
         .written()
     }

@@ -469,6 +469,26 @@ impl Cluster {
         Self::spawn(command)
     }
 
+    /// Waits until a pass has a child with this word among its arguments.
+    pub(crate) fn wait_for_child_of(&self, pass: &Running, word: &str) -> rustix::process::Pid {
+        let parent = pass.child.id();
+        let started = Instant::now();
+        while started.elapsed() < LIMIT {
+            for entry in fs::read_dir("/proc").unwrap().flatten() {
+                let Ok(id) = entry.file_name().to_string_lossy().parse::<i32>() else {
+                    continue;
+                };
+                let read = |name| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+                let is_child = read("status").contains(&format!("\nPPid:\t{parent}\n"));
+                if is_child && read("cmdline").split('\0').any(|argument| argument == word) {
+                    return rustix::process::Pid::from_raw(id).unwrap();
+                }
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("no child {word} of {parent}\n{}", self.report());
+    }
+
     /// Runs a command that `command` has made, its outputs changed or not.
     pub(crate) fn spawn(mut command: Command) -> Running {
         let _nobody_writes = PROGRAMS.read();

@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod consul;
 mod docs;
+mod librados;
 mod pass;
 mod petasan_import;
 mod queue;
