@@ -2,7 +2,8 @@
 """petanotify on a real Ceph, a real Consul and a real mail server.
 
 Each test breaks something, makes passes, reads the mails back from the mailboxes
-and mends it again. Run as a program it prints one line per test, everything it
+and mends it again. All of them run twice: the monitors are asked by the ceph
+command, and through librados. Run as a program it prints one line per test, everything it
 knows about one that failed, and the count in the last line. Needs root, the
 packages that tests/real/install names, and the release build.
 
@@ -10,7 +11,9 @@ packages that tests/real/install names, and the release build.
 """
 
 import contextlib
+import json
 import re
+import subprocess
 import sys
 import time
 import unittest
@@ -34,9 +37,11 @@ from parts.processes import (  # noqa: E402
 stage = contextlib.ExitStack()
 folder = None
 cluster = None
+# ceph.via in all configurations.
+via = "cli"
 
 
-def setUpModule():
+def start_cluster():
     global folder, cluster
     if not binary().exists():
         raise PartFailed(f"there is no {binary()}: run cargo build --release")
@@ -44,7 +49,7 @@ def setUpModule():
     cluster = stage.enter_context(Cluster(folder / "cluster"))
 
 
-def tearDownModule():
+def end_cluster():
     stage.close()
     left = processes_below(folder) if folder else []
     if left:
@@ -54,6 +59,9 @@ def tearDownModule():
 class Scenario(unittest.TestCase):
     """What all tests share: passes, mailboxes, and a whole cluster before and after."""
 
+    # Its tests run for each value of `via`, or for this one alone.
+    only_via = None
+
     # ops and oncall are told everything, admin of nodes alone.
     recipients = ("ops", "oncall", ("admin", ["nodes"]))
 
@@ -61,8 +69,9 @@ class Scenario(unittest.TestCase):
         self.ceph, self.consul, self.mail = cluster.ceph, cluster.consul, cluster.mail
         self.mail.clear()
         settings = cluster.settings(*self.recipients)
+        settings["ceph"]["via"] = via
         self.petanotify = Petanotify(
-            folder / self._testMethodName, settings, secrets=[cluster.password]
+            folder / f"{self._testMethodName}-{via}", settings, secrets=[cluster.password]
         )
         password = self.petanotify.write_secret("smtp-password", cluster.password + "\n")
         settings["smtp"]["password_file"] = password
@@ -342,6 +351,37 @@ class CephScenarios(Scenario):
         self.expect_no_mail()
 
 
+class LibradosScenarios(Scenario):
+    """What the child alone does that asks through librados."""
+
+    only_via = "librados"
+
+    def ask(self, *arguments):
+        """The child under valgrind, which must find nothing wrong with its memory."""
+        memcheck = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
+        access = ["--conf", self.ceph.conf, "--connect-timeout", "60"]
+        result = subprocess.run(
+            [*memcheck, binary(), "ask-ceph", *access, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        self.assertNotRegex(result.stderr, r"==\d+==", result.stderr)
+        return result
+
+    def test_memory(self):
+        """valgrind finds nothing wrong, whether the monitors answer or refuse"""
+        key = ["--name", self.ceph.readonly_name, "--keyring", str(self.ceph.readonly_keyring)]
+        answered = self.ask(*key, "status", "osd-tree")
+        self.assertEqual(answered.returncode, 0, answered.stderr)
+        status, tree = answered.stdout.splitlines()
+        self.assertIn("pgmap", json.loads(status))
+        self.assertEqual(len(json.loads(tree)["stray"]), 0)
+        refused = self.ask("--name", "client.nobody", "status")
+        self.assertEqual(refused.returncode, 13, refused.stderr)
+        self.assertIn("[errno 13] RADOS permission denied", refused.stderr)
+
+
 class ConsulScenarios(Scenario):
     everybody = ("ops", "oncall", "admin")
 
@@ -400,7 +440,7 @@ class ConsulScenarios(Scenario):
     def test_access_control(self):
         """a Consul with ACLs: with too few rights no node is taken for gone"""
         master = "5f0f0b2e-6f3a-4d0e-9d55-3c1b7a8e9f10"
-        with Consul(folder / "consul-with-acls", agents=1, master_token=master) as consul:
+        with Consul(folder / f"consul-with-acls-{via}", agents=1, master_token=master) as consul:
             consul.put("PetaSAN/Nodes/node1", {"name": "node1"})
             self.petanotify.settings["consul"]["address"] = consul.url()
             self.petanotify.secrets += [master]
@@ -528,7 +568,7 @@ class ImportScenarios(Scenario):
 
     def setUp(self):
         super().setUp()
-        self.petanotify.settings = None
+        self.petanotify.settings = None if via == "cli" else {"ceph": {"via": via}}
         self.petanotify.environment = {
             "CEPH_ARGS": f"--conf {self.ceph.conf} --name {self.ceph.readonly_name}"
             f" --keyring {self.ceph.readonly_keyring}",
@@ -632,7 +672,7 @@ class PlainResult(unittest.TestResult):
 
     def tell_failure(self, test, trace):
         # A test that fails and can't be cleaned up after fails twice and counts once.
-        self.failed.add(test.id())
+        self.failed.add(f"{test.id()} {via}")
         self.tell("FAILED", test)
         print(trace)
         if isinstance(test, Scenario):
@@ -642,14 +682,20 @@ class PlainResult(unittest.TestResult):
 
 
 def main(names):
+    global via
     end_orderly_on_signals()
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{name}*" for name in names] or None
     result = PlainResult()
     try:
-        loader.loadTestsFromModule(sys.modules[__name__]).run(result)
+        start_cluster()
+        for via in ("cli", "librados"):
+            print(f"--- ceph.via = {via}", flush=True)
+            for suite in loader.loadTestsFromModule(sys.modules[__name__]):
+                tests = [test for test in suite if test.only_via in (None, via)]
+                unittest.TestSuite(tests).run(result)
     finally:
-        stage.close()
+        end_cluster()
     print(f"{result.passed} passed, {len(result.failed)} failed")
     return 1 if result.failed or not result.passed else 0
 
