@@ -41,6 +41,11 @@ cluster = None
 via = "cli"
 
 
+def real_parts():
+    """Where tests/real/install keeps what it has fetched."""
+    return binary().parent.parent / "real-parts"
+
+
 def start_cluster():
     global folder, cluster
     if not binary().exists():
@@ -368,6 +373,33 @@ class LibradosScenarios(Scenario):
         )
         self.assertNotRegex(result.stderr, r"==\d+==", result.stderr)
         return result
+
+    def test_later_release(self):
+        """the librados of Ceph 18: a pass in a root of Debian 13 sees what this machine's sees"""
+        self.ceph.kill_osd(2)
+        here = self.petanotify.run("check", "--dry-run", "--json").json
+        root = real_parts() / "trixie"
+        script = ["set -e"]
+        for path in (self.petanotify.folder, cluster.folder, binary().parent, "/proc", "/dev"):
+            script += [f"mkdir -p '{root}{path}'", f"mount --rbind '{path}' '{root}{path}'"]
+        script += [f"exec chroot '{root}' \"$@\""]
+        arguments = ["--config", self.petanotify.config, "--state", self.petanotify.state_file]
+        there = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", "\n".join(script), "sh", binary(), *arguments, "-v"]
+            + ["check", "--dry-run", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(there.returncode, 0, there.stderr)
+        self.assertIn("ceph, through librados: ", there.stderr)
+        # No ceph command is there, so it can only have been the library.
+        self.assertFalse((root / "usr/bin/ceph").exists())
+        for document in (here, there := json.loads(there.stdout)):
+            for alert in document["alerts"]:
+                alert.pop("recipients")
+        self.assertEqual(there["alerts"], here["alerts"])
+        self.assertEqual(there["checks"][0]["state"], "ok")
 
     def test_memory(self):
         """valgrind finds nothing wrong, whether the monitors answer or refuse"""
