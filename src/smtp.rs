@@ -12,7 +12,7 @@ mod tls;
 mod verdict;
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lettre::Address;
 
@@ -23,6 +23,17 @@ use dialogue::{Connection, Mail};
 use tls::Tls;
 use verdict::{Failure, Fault, Stage, classify, place, quote};
 
+/// One mail to hand over.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Who is told if it can't be delivered later on (the envelope's sender).
+    pub from: &'a Address,
+    /// Whom it is for.
+    pub to: &'a Address,
+    /// The whole mail, header and body, with CRLF line ends.
+    pub message: &'a [u8],
+}
+
 /// What became of one mail. The texts name the server, the stage, the server's own words and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -32,8 +43,11 @@ pub enum Delivery {
     /// server has no extension for.
     Refused(String),
     /// Try later: 4xx to MAIL, RCPT, DATA or the end of data, or a connection lost in the middle of this mail's
-    /// dialogue. A mail whose last answer was not seen may have been accepted all the same.
+    /// dialogue. The server does not have it.
     Deferred(String),
+    /// Nobody knows: it was sent to its end, and no answer was seen. It counts as failed, but to hand it to another
+    /// server at once would most likely repeat it.
+    InDoubt(String),
     /// The relay can't be used now: not reached, no TLS, login refused, 5xx to EHLO or MAIL, 421 or 530 anywhere, no
     /// answer in time. What is said here holds for every other mail.
     RelayDown(String),
@@ -46,6 +60,7 @@ impl Delivery {
             Delivery::Accepted(words)
             | Delivery::Refused(words)
             | Delivery::Deferred(words)
+            | Delivery::InDoubt(words)
             | Delivery::RelayDown(words) => words,
         }
     }
@@ -57,6 +72,7 @@ impl fmt::Display for Delivery {
             Delivery::Accepted(_) => "accepted",
             Delivery::Refused(_) => "refused",
             Delivery::Deferred(_) => "deferred",
+            Delivery::InDoubt(_) => "in doubt",
             Delivery::RelayDown(_) => "not sent",
         };
         write!(f, "{kind}: {}", self.words())
@@ -70,6 +86,7 @@ pub struct Session {
     /// Made with the first connection that needs it: loading the system's certificates takes its time.
     tls: Option<Tls>,
     connection: Option<Connection>,
+    round_trip: Option<Duration>,
     /// How often the server has broken off in the middle of a mail.
     hang_ups: u32,
     /// Why no further mail is tried in this pass.
@@ -84,6 +101,7 @@ impl Session {
             log,
             tls: None,
             connection: None,
+            round_trip: None,
             hang_ups: 0,
             down: None,
         }
@@ -91,22 +109,24 @@ impl Session {
 
     /// Hands over one mail and waits for the server's answer, for `relay.timeout` at each step and until `deadline`.
     ///
-    /// `message` is the whole mail, header and body, with CRLF line ends. After the first
-    /// [`RelayDown`](Delivery::RelayDown), and after an answer that never came, nothing is tried any more: later
-    /// mails get the same answer at once. A deadline that has passed already is `RelayDown` too.
+    /// `upcoming` is the mail that is to be sent next, if that is known: its envelope may go out together with this mail's
+    /// text. Nothing of its text does, so that this mail can be written down as sent before. Nothing is delivered twice or
+    /// by mistake if another mail comes next, or none; it costs the connection.
+    ///
+    /// After the first [`RelayDown`](Delivery::RelayDown), and after an answer that never came, nothing is tried any more:
+    /// later mails get the same answer at once. A deadline that has passed already is `RelayDown` too.
     pub fn send(
         &mut self,
-        envelope_from: &Address,
-        to: &Address,
-        message: &[u8],
+        mail: &Outgoing,
+        _upcoming: Option<&Outgoing>,
         deadline: Instant,
     ) -> Delivery {
+        let to = mail.to;
         if let Some(cause) = &self.down {
             return Delivery::RelayDown(cause.clone());
         }
         let started = Instant::now();
-        let outcome =
-            Mail::new(envelope_from, to, message).and_then(|mail| self.transact(&mail, deadline));
+        let outcome = Mail::new(mail).and_then(|mail| self.transact(&mail, deadline));
         self.connection.take_if(|connection| connection.is_over());
         let delivery = match outcome {
             Ok(answer) => Delivery::Accepted(quote(&answer, self.relay.login.as_ref())),
@@ -138,6 +158,11 @@ impl Session {
         delivery
     }
 
+    /// How long the last TCP connection took to be made: one round trip to the server. `None` before the first.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
     /// Says goodbye to the server, waiting a second at most. Dropping the session does the same.
     pub fn close(self) {}
 
@@ -167,6 +192,7 @@ impl Session {
             self.tls = Some(tls);
         }
         let connection = Connection::open(&self.relay, self.tls.as_ref(), deadline)?;
+        self.round_trip = Some(connection.round_trip());
         self.log
             .info(connected_line(&self.relay, started.elapsed().as_millis()));
         Ok(self.connection.insert(connection))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use lettre::Address;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -12,7 +13,7 @@ use super::{Context, Stop};
 use crate::message::{self, Sender};
 use crate::queue::{Attempt, Entry, Fate, Queue};
 use crate::settings::Relay;
-use crate::smtp::{Delivery, Session};
+use crate::smtp::{Delivery, Outgoing, Session};
 use crate::store::Lock;
 use crate::text::one_line;
 use crate::wording;
@@ -86,7 +87,9 @@ pub fn deliver(
     let mut session = Session::new(relay, log.clone());
     let mut sent = context.store.sent_list(lock).map_err(Stop::State)?;
     let due = queue.due(context.now);
-    for (tried, entry) in due.iter().enumerate() {
+    let mails = due.iter().map(|entry| (entry, compose(entry, sender)));
+    let mut mails = mails.enumerate().peekable();
+    while let Some((tried, (entry, mail))) = mails.next() {
         if stopping.is_set() {
             log.warning(format!(
                 "told to end, so {} must wait for the next pass",
@@ -101,7 +104,15 @@ pub fn deliver(
             ));
             break;
         }
-        let attempt = match send(entry, &mut session, sender, deadline) {
+        let delivery = match &mail {
+            Ok(mail) => {
+                let upcoming = mails.peek().and_then(|(_, (_, mail))| mail.as_ref().ok());
+                let upcoming = upcoming.map(|mail| outgoing(mail, sender));
+                session.send(&outgoing(mail, sender), upcoming.as_ref(), deadline)
+            }
+            Err(delivery) => delivery.clone(),
+        };
+        let attempt = match delivery {
             Delivery::Accepted(words) => {
                 sent.add(&entry.id).map_err(Stop::State)?;
                 let mail = describe(entry);
@@ -110,7 +121,9 @@ pub fn deliver(
                 Attempt::Sent
             }
             Delivery::Refused(words) => Attempt::Refused(one_line(&words)),
-            Delivery::Deferred(words) => Attempt::Failed(one_line(&words)),
+            Delivery::Deferred(words) | Delivery::InDoubt(words) => {
+                Attempt::Failed(one_line(&words))
+            }
             Delivery::RelayDown(words) => {
                 // Asked once for all of them.
                 let failed = Attempt::Failed(one_line(&words));
@@ -155,13 +168,23 @@ fn report_failure(context: &Context, entry: &Entry, fate: Fate) {
     }
 }
 
-fn send(entry: &Entry, session: &mut Session, sender: &Sender, deadline: Instant) -> Delivery {
+/// A mail and whom it is for, or why there is none.
+fn compose<'a>(entry: &'a Entry, sender: &Sender) -> Result<(&'a Address, Vec<u8>), Delivery> {
     let Some(to) = &entry.to else {
-        return Delivery::Deferred("nobody to send it to is known yet".to_owned());
+        let words = "nobody to send it to is known yet";
+        return Err(Delivery::Deferred(words.to_owned()));
     };
     match message::compose(entry, to, sender) {
-        Ok(mail) => session.send(&sender.from.email, to, &mail, deadline),
-        Err(error) => Delivery::Refused(format!("{error:#}")),
+        Ok(mail) => Ok((to, mail)),
+        Err(error) => Err(Delivery::Refused(format!("{error:#}"))),
+    }
+}
+
+fn outgoing<'a>((to, message): &'a (&Address, Vec<u8>), sender: &'a Sender) -> Outgoing<'a> {
+    Outgoing {
+        from: &sender.from.email,
+        to,
+        message,
     }
 }
 

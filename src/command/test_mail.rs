@@ -12,7 +12,7 @@ use super::{Context, Done, Stop, print, print_json};
 use crate::check::CheckName;
 use crate::cli;
 use crate::settings::Security;
-use crate::smtp::{Delivery, Session};
+use crate::smtp::{Delivery, Outgoing, Session};
 use crate::test_message::{Test, place, security};
 use crate::text::one_line;
 
@@ -75,7 +75,14 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
     let mut mails = Vec::new();
     for to in &addresses {
         let delivery = match test.compose(to) {
-            Ok(mail) => session.send(&relay.from.email, to, &mail, Instant::now() + MAIL_TIME),
+            Ok(mail) => {
+                let mail = Outgoing {
+                    from: &relay.from.email,
+                    to,
+                    message: &mail,
+                };
+                session.send(&mail, None, Instant::now() + MAIL_TIME)
+            }
             Err(error) => Delivery::Refused(format!("{error:#}")),
         };
         let mail = Mail {
@@ -166,7 +173,7 @@ impl Outcome {
         match delivery {
             Delivery::Accepted(_) => Outcome::Accepted,
             Delivery::Refused(_) => Outcome::Refused,
-            Delivery::Deferred(_) => Outcome::Deferred,
+            Delivery::Deferred(_) | Delivery::InDoubt(_) => Outcome::Deferred,
             Delivery::RelayDown(_) => Outcome::NotSent,
         }
     }

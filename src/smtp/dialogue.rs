@@ -12,6 +12,7 @@ use lettre::transport::smtp::commands::{
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 
+use super::Outgoing;
 use super::domain;
 use super::stream::{Stream, Wait};
 use super::tls::Tls;
@@ -30,16 +31,13 @@ pub(super) struct Mail<'a> {
 }
 
 impl<'a> Mail<'a> {
-    pub(super) fn new(
-        from: &Address,
-        to: &Address,
-        message: &'a [u8],
-    ) -> Result<Mail<'a>, Failure> {
+    pub(super) fn new(mail: &Outgoing<'a>) -> Result<Mail<'a>, Failure> {
         Ok(Mail {
-            from: ascii_domain(from, Cause::UnsupportedSender)
+            from: ascii_domain(mail.from, Cause::UnsupportedSender)
                 .map_err(|fault| fault.at(Stage::Mail))?,
-            to: ascii_domain(to, Cause::UnsupportedMail).map_err(|fault| fault.at(Stage::Rcpt))?,
-            message,
+            to: ascii_domain(mail.to, Cause::UnsupportedMail)
+                .map_err(|fault| fault.at(Stage::Rcpt))?,
+            message: mail.message,
         })
     }
 }
@@ -211,6 +209,11 @@ impl Connection {
         )?;
         self.in_transaction = false;
         Ok(words_of(&answer))
+    }
+
+    /// How long TCP took to connect.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.stream.round_trip()
     }
 
     /// Whether nothing more can be said over it.

@@ -61,7 +61,10 @@ impl Wait {
 }
 
 /// A connection to the server.
-pub(super) struct Stream(BufReader<Channel>);
+pub(super) struct Stream {
+    channel: BufReader<Channel>,
+    round_trip: Duration,
+}
 
 impl Stream {
     /// Tries the server's addresses in the resolver's order until one takes the connection, each for `timeout`.
@@ -92,17 +95,27 @@ impl Stream {
         if left.is_zero() {
             return Err(wait.over());
         }
+        let begun = Instant::now();
         let tcp = TcpStream::connect_timeout(address, left).map_err(|error| wait.fault(&error))?;
+        let round_trip = begun.elapsed();
         // A message is one write: nothing is gained by holding its last part back until the rest is acknowledged.
         tcp.set_nodelay(true).map_err(|error| wait.fault(&error))?;
         let socket = Socket { tcp, wait };
-        Ok(Stream(BufReader::new(Channel { socket, tls: None })))
+        Ok(Stream {
+            channel: BufReader::new(Channel { socket, tls: None }),
+            round_trip,
+        })
+    }
+
+    /// How long TCP took to connect.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     /// Makes the TLS handshake.
     pub(super) fn secure(&mut self, tls: &Tls, wait: Wait) -> Result<(), Fault> {
         let mut connection = tls.connection().map_err(|error| Fault::from_tls(&error))?;
-        let channel = self.0.get_mut();
+        let channel = self.channel.get_mut();
         channel.socket.wait = wait;
         while connection.is_handshaking() {
             connection
@@ -115,12 +128,12 @@ impl Stream {
 
     /// What the server has said beyond its last answer, as far as it has been read.
     pub(super) fn unread(&self) -> &[u8] {
-        self.0.buffer()
+        self.channel.buffer()
     }
 
     /// Says something, if there is anything to say, and reads the answer.
     pub(super) fn exchange(&mut self, said: &[u8], wait: Wait) -> Result<Response, Fault> {
-        let channel = self.0.get_mut();
+        let channel = self.channel.get_mut();
         channel.socket.wait = wait;
         channel
             .write_all(said)
@@ -155,7 +168,7 @@ impl Stream {
     /// A line without its end, which may be a bare LF, in whatever characters.
     fn read_line(&mut self, wait: Wait) -> Result<String, Fault> {
         let mut line = Vec::new();
-        (&mut self.0)
+        (&mut self.channel)
             .take(LINE_MAX)
             .read_until(b'\n', &mut line)
             .map_err(|error| wait.fault(&error))?;

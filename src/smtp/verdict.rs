@@ -239,7 +239,7 @@ pub(super) fn classify(failure: &Failure, relay: &Relay) -> Delivery {
             Delivery::Deferred(told)
         }
         (Stage::Rcpt | Stage::Data | Stage::EndOfData, Cause::Reply(_)) => Delivery::Refused(told),
-        (Stage::EndOfData, _) => Delivery::Deferred(format!(
+        (Stage::EndOfData, _) => Delivery::InDoubt(format!(
             "{told}; it may have been accepted all the same, the next attempt carries the same Message-ID"
         )),
         (Stage::Rcpt | Stage::Data, _) if failure.fault.is_hang_up() => Delivery::Deferred(told),
@@ -459,7 +459,7 @@ mod tests {
     fn codes_mean_what_their_stage_makes_them() {
         use Stage::*;
         let accepted_kinds: [(Stage, [char; 5]); 11] = [
-            // For 421, 450, 530, 550, and a connection that was lost: down, later, refused.
+            // For 421, 450, 530, 550, and a connection that was lost: down, later, refused, in doubt.
             (Connect, ['d'; 5]),
             (Tls, ['d'; 5]),
             (Greeting, ['d'; 5]),
@@ -470,7 +470,7 @@ mod tests {
             (Mail, ['d', 'l', 'd', 'd', 'd']),
             (Rcpt, ['d', 'l', 'd', 'r', 'l']),
             (Data, ['d', 'l', 'd', 'r', 'l']),
-            (EndOfData, ['d', 'l', 'd', 'r', 'l']),
+            (EndOfData, ['d', 'l', 'd', 'r', '?']),
         ];
         let causes = [
             Cause::Reply(421),
@@ -485,6 +485,7 @@ mod tests {
                     Delivery::Accepted(_) => 'a',
                     Delivery::Refused(_) => 'r',
                     Delivery::Deferred(_) => 'l',
+                    Delivery::InDoubt(_) => '?',
                     Delivery::RelayDown(_) => 'd',
                 };
                 assert_eq!(found, kind, "{stage:?} {cause:?}");
@@ -509,7 +510,7 @@ mod tests {
                 &Fault::silence(Duration::from_secs(30)).at(EndOfData),
                 &relay(Security::None, false)
             ),
-            Delivery::Deferred(
+            Delivery::InDoubt(
                 "mail.example.org:25: no answer within 30s at end of data; \
                  it may have been accepted all the same, the next attempt carries the same Message-ID"
                     .to_owned()
