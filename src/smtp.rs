@@ -1,7 +1,23 @@
 //! The mail server's edge: hands one mail at a time to the relay and says what became of it.
 //!
-//! `dialogue` speaks SMTP step by step over a `stream` that never waits longer than a step may last; `verdict` says
-//! what a failure means. Everything runs in the caller's thread.
+//! `dialogue` speaks SMTP over a `stream` that never waits longer than a step may last; `verdict` says what a failure
+//! means. Everything runs in the caller's thread.
+//!
+//! # How a mail leaves within one round trip
+//! The first mail of a connection goes in lock-step: each command after the answer to the one before. If the server has
+//! taken it and offers PIPELINING (RFC 2920), the second mail's MAIL, RCPT and DATA go out at once, and from then on each
+//! mail's text takes with it the commands for the next one:
+//!
+//! ```text
+//! C: text 2 . MAIL 3 RCPT 3 DATA 3
+//! S: 250 taken                        <- `send` returns, the caller writes down that mail 2 is sent
+//! S: 250 sender 250 recipient 354 go on
+//! C: text 3 . MAIL 4 RCPT 4 DATA 4
+//! ```
+//!
+//! At most one mail is on its way with its answer unseen. When anything but plain replies comes back while several are to
+//! come, the server perhaps can't do what it offers: then a fresh connection goes on in lock-step until the session ends,
+//! with the same mail unless that one is in doubt.
 
 mod dialogue;
 mod domain;
@@ -19,7 +35,7 @@ use lettre::Address;
 use crate::output::Log;
 use crate::settings::{Relay, Security};
 
-use dialogue::{Connection, Mail};
+use dialogue::{Connection, Mail, Pace};
 use tls::Tls;
 use verdict::{Failure, Fault, Stage, classify, place, quote};
 
@@ -87,6 +103,7 @@ pub struct Session {
     tls: Option<Tls>,
     connection: Option<Connection>,
     round_trip: Option<Duration>,
+    pace: Pace,
     /// How often the server has broken off in the middle of a mail.
     hang_ups: u32,
     /// Why no further mail is tried in this pass.
@@ -102,6 +119,7 @@ impl Session {
             tls: None,
             connection: None,
             round_trip: None,
+            pace: Pace::Pipelined,
             hang_ups: 0,
             down: None,
         }
@@ -118,7 +136,7 @@ impl Session {
     pub fn send(
         &mut self,
         mail: &Outgoing,
-        _upcoming: Option<&Outgoing>,
+        upcoming: Option<&Outgoing>,
         deadline: Instant,
     ) -> Delivery {
         let to = mail.to;
@@ -126,19 +144,23 @@ impl Session {
             return Delivery::RelayDown(cause.clone());
         }
         let started = Instant::now();
-        let outcome = Mail::new(mail).and_then(|mail| self.transact(&mail, deadline));
+        let upcoming = upcoming.and_then(|mail| Mail::new(mail).ok());
+        let outcome =
+            Mail::new(mail).and_then(|mail| self.transact(&mail, upcoming.as_ref(), deadline));
         self.connection.take_if(|connection| connection.is_over());
         let delivery = match outcome {
             Ok(answer) => Delivery::Accepted(quote(&answer, self.relay.login.as_ref())),
             Err(failure) => {
                 let delivery = classify(&failure, &self.relay);
-                let hung_up = failure.fault.is_hang_up();
+                // What pipelining may be to blame for says nothing about the server without it.
+                let counts = !failure.out_of_step;
+                let hung_up = counts && failure.fault.is_hang_up();
                 self.hang_ups += u32::from(hung_up);
                 // A server that breaks off once may dislike that mail; one that does so again would be dialled, and
                 // perhaps sent what it has taken already, for every mail that waits.
                 let hopeless = hung_up && self.hang_ups > 1;
                 if matches!(delivery, Delivery::RelayDown(_))
-                    || failure.fault.is_silence()
+                    || (counts && failure.fault.is_silence())
                     || hopeless
                 {
                     self.down = Some(delivery.words().to_owned());
@@ -166,23 +188,37 @@ impl Session {
     /// Says goodbye to the server, waiting a second at most. Dropping the session does the same.
     pub fn close(self) {}
 
-    fn transact(&mut self, mail: &Mail, deadline: Instant) -> Result<String, Failure> {
+    fn transact(
+        &mut self,
+        mail: &Mail,
+        upcoming: Option<&Mail>,
+        deadline: Instant,
+    ) -> Result<String, Failure> {
         if deadline <= Instant::now() {
             return Err(Fault::no_time_left().at(Stage::Connect));
         }
+        self.connection.take_if(|kept| !kept.can_take(mail));
         if let Some(kept) = &mut self.connection {
-            match kept.begin(mail, deadline) {
-                Ok(()) => return kept.finish(mail),
+            match kept.hand_over(mail, upcoming, deadline) {
+                Err(failure) if failure.out_of_step => {
+                    self.pace = Pace::LockStep;
+                    let told = classify(&failure, &self.relay);
+                    self.log.info(format_args!(
+                        "smtp: from here on without pipelining, which may be why: {}",
+                        told.words()
+                    ));
+                    if failure.is_in_doubt() {
+                        return Err(failure);
+                    }
+                }
                 // The server tired of the connection between two mails; a fresh one may do.
                 Err(failure) if failure.wants_fresh_connection() => {}
-                Err(failure) => return Err(failure),
+                outcome => return outcome,
             }
         }
         // The old one says goodbye before the new one is opened: some servers allow only one at a time.
         self.connection = None;
-        let fresh = self.connect(deadline)?;
-        fresh.begin(mail, deadline)?;
-        fresh.finish(mail)
+        self.connect(deadline)?.hand_over(mail, upcoming, deadline)
     }
 
     fn connect(&mut self, deadline: Instant) -> Result<&mut Connection, Failure> {
@@ -191,7 +227,7 @@ impl Session {
             let tls = Tls::new(&self.relay).map_err(|fault| fault.at(Stage::Tls))?;
             self.tls = Some(tls);
         }
-        let connection = Connection::open(&self.relay, self.tls.as_ref(), deadline)?;
+        let connection = Connection::open(&self.relay, self.tls.as_ref(), self.pace, deadline)?;
         self.round_trip = Some(connection.round_trip());
         self.log
             .info(connected_line(&self.relay, started.elapsed().as_millis()));

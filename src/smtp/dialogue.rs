@@ -14,13 +14,55 @@ use lettre::transport::smtp::response::{Response, Severity};
 
 use super::Outgoing;
 use super::domain;
-use super::stream::{Stream, Wait};
+use super::stream::{Stream, Unsaid, Wait};
 use super::tls::Tls;
 use super::verdict::{Cause, Failure, Fault, Stage, bare_host};
 use crate::settings::{Login, Relay, Security};
 
 /// Longest wait for the server's goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the answers to several commands at once are waited for, as a share of the time that is left. A server that
+/// can't do what it offers may say nothing at all, and the mails must still go out one command at a time.
+const GROUP_SHARE: u32 = 3;
+
+/// How commands go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Each after the answer to the one before.
+    LockStep,
+    /// Several at once (RFC 2920), if the server offers it. The first mail of a connection still goes in lock-step, so
+    /// that a mail which goes alone depends on nothing but the oldest SMTP.
+    Pipelined,
+}
+
+/// A command before a mail's text.
+#[derive(Debug, PartialEq, Eq)]
+struct Command {
+    stage: Stage,
+    line: String,
+}
+
+impl Command {
+    fn new(stage: Stage, command: impl Display) -> Command {
+        Command {
+            stage,
+            line: command.to_string(),
+        }
+    }
+
+    fn expected(&self) -> Severity {
+        match self.stage {
+            Stage::Data => Severity::PositiveIntermediate,
+            _ => Severity::PositiveCompletion,
+        }
+    }
+}
+
+fn lines(commands: &[Command]) -> Vec<u8> {
+    let lines: String = commands.iter().map(|c| c.line.as_str()).collect();
+    lines.into_bytes()
+}
 
 /// One mail to hand over.
 pub(super) struct Mail<'a> {
@@ -52,6 +94,12 @@ pub(super) struct Connection {
     deadline: Instant,
     /// What the server can do: the lines of its last answer to EHLO but the first.
     extensions: Vec<String>,
+    pace: Pace,
+    /// The server has taken a mail over this connection.
+    proven: bool,
+    /// The commands for the next mail that have gone out already and whose answers are still to be read. All but that
+    /// mail's text, now, would be taken for a part of it.
+    ahead: Option<Vec<Command>>,
     /// A transaction was begun and not brought to its end.
     in_transaction: bool,
     /// The server has gone, or nobody knows any more what its next words will answer.
@@ -63,6 +111,7 @@ impl Connection {
     pub(super) fn open(
         relay: &Relay,
         tls: Option<&Tls>,
+        pace: Pace,
         deadline: Instant,
     ) -> Result<Connection, Failure> {
         if relay.login.is_some() && relay.security == Security::None && !relay.allow_plain_login {
@@ -74,6 +123,9 @@ impl Connection {
             timeout: relay.timeout,
             deadline,
             extensions: Vec::new(),
+            pace,
+            proven: false,
+            ahead: None,
             in_transaction: false,
             over: false,
         };
@@ -179,35 +231,140 @@ impl Connection {
             })
     }
 
-    /// Begins with the next mail: clears away what the one before left behind, and says who sends this one.
-    pub(super) fn begin(&mut self, mail: &Mail, deadline: Instant) -> Result<(), Failure> {
+    /// Whether this mail can be handed over now: unless another one was announced to the server already.
+    pub(super) fn can_take(&self, mail: &Mail) -> bool {
+        (self.ahead.as_ref()).is_none_or(|ahead| self.commands(mail).is_ok_and(|c| c == *ahead))
+    }
+
+    /// Hands over a mail that the connection can take; the words with which the server took it. Where several commands
+    /// may go out at once, those for the `upcoming` one leave together with this one's text.
+    pub(super) fn hand_over(
+        &mut self,
+        mail: &Mail,
+        upcoming: Option<&Mail>,
+        deadline: Instant,
+    ) -> Result<String, Failure> {
         self.deadline = deadline;
+        let mut commands = self.commands(mail)?;
+        let announced = self.ahead.take().is_some();
+        if self.in_transaction && !announced {
+            commands.insert(0, Command::new(Stage::Rset, Rset));
+        }
+        self.in_transaction = true;
+        if announced {
+            self.hear_group(&commands)?;
+        } else if self.pipelines() {
+            self.say_group(&commands)?;
+            self.hear_group(&commands)?;
+        } else {
+            for command in &commands {
+                self.step(command.stage, command.line.as_bytes(), command.expected())?;
+            }
+            self.expect_silence(Stage::Data, UNASKED)?;
+        }
+        let upcoming = upcoming.filter(|_| self.pipelines());
+        self.send_text(mail, upcoming.and_then(|mail| self.commands(mail).ok()))
+    }
+
+    /// The commands before the mail's text.
+    fn commands(&self, mail: &Mail) -> Result<Vec<Command>, Failure> {
         let parameters = self
             .mail_parameters(mail)
             .map_err(|fault| fault.at(Stage::Mail))?;
-        if self.in_transaction {
-            self.command(Stage::Rset, Rset)?;
-        }
-        self.in_transaction = true;
-        self.command(
-            Stage::Mail,
-            MailFrom::new(Some(mail.from.clone()), parameters),
-        )
-        .map(drop)
+        Ok(vec![
+            Command::new(
+                Stage::Mail,
+                MailFrom::new(Some(mail.from.clone()), parameters),
+            ),
+            Command::new(Stage::Rcpt, Rcpt::new(mail.to.clone(), Vec::new())),
+            Command::new(Stage::Data, Data),
+        ])
     }
 
-    /// Says whom it is for and what it says. The words with which the server took it.
-    pub(super) fn finish(&mut self, mail: &Mail) -> Result<String, Failure> {
-        self.command(Stage::Rcpt, Rcpt::new(mail.to.clone(), Vec::new()))?;
-        let data = Data.to_string();
-        self.step(Stage::Data, data.as_bytes(), Severity::PositiveIntermediate)?;
-        self.expect_silence(Stage::Data, UNASKED)?;
-        let answer = self.step(
-            Stage::EndOfData,
-            &data_lines(mail.message),
-            Severity::PositiveCompletion,
-        )?;
+    /// Whether several commands may go out at once by now.
+    fn pipelines(&self) -> bool {
+        self.pace == Pace::Pipelined && self.proven && self.offers("PIPELINING")
+    }
+
+    fn say_group(&mut self, commands: &[Command]) -> Result<(), Failure> {
+        let first = commands.first().map_or(Stage::Mail, |c| c.stage);
+        self.expect_silence(first, UNASKED)?;
+        let wait = self.wait();
+        self.stream.say(&lines(commands), wait).map_err(|unsaid| {
+            self.over = true;
+            unsaid.fault.at(first).while_pipelining()
+        })
+    }
+
+    /// Takes the answers to commands that went out together. What the first refusal says counts: those behind it follow
+    /// from it.
+    fn hear_group(&mut self, commands: &[Command]) -> Result<(), Failure> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let wait = Wait::new(self.timeout.min(left / GROUP_SHARE), self.deadline);
+        let mut refusal = None;
+        for command in commands {
+            let answer = self.stream.hear(wait);
+            let answer = answer.and_then(|answer| judge(answer, command.expected()));
+            let Err(fault) = answer else {
+                // It has accepted neither sender nor recipient and wants a text all the same. RFC 2920, section 3.1, would
+                // give it an empty one; nothing can come of it if the text never ends.
+                self.over = refusal.is_some() && command.stage == Stage::Data;
+                continue;
+            };
+            self.over = breaks(&fault);
+            let is_reply = matches!(fault.cause, Cause::Reply(_));
+            let failure = fault.at(command.stage).while_pipelining();
+            if !is_reply {
+                return Err(failure);
+            }
+            let refusal = refusal.get_or_insert(failure);
+            if self.over {
+                return Err(refusal.clone());
+            }
+        }
+        match refusal {
+            Some(failure) => Err(failure),
+            None => self
+                .expect_silence(Stage::Data, UNASKED)
+                .map_err(Failure::while_pipelining),
+        }
+    }
+
+    /// Sends the text, with the commands for the next mail behind it, and takes the answer to the text's end.
+    fn send_text(&mut self, mail: &Mail, ahead: Option<Vec<Command>>) -> Result<String, Failure> {
+        let behind = ahead.as_deref().map(lines).unwrap_or_default();
+        let mut said = data_lines(mail.message, behind.len());
+        let end = said.len();
+        said.extend(behind);
+        let wait = self.wait();
+        let answer = match self.stream.say(&said, wait) {
+            Ok(()) => self
+                .stream
+                .hear(wait)
+                .map_err(|fault| fault.at(Stage::EndOfData)),
+            Err(Unsaid { sent, fault }) => {
+                let heard_out = sent >= end;
+                // Perhaps it has said why it would not hear the text out.
+                match self.stream.hear(wait) {
+                    Ok(answer) if heard_out || !answer.is_positive() => Ok(answer),
+                    _ if heard_out => Err(fault.at(Stage::EndOfData)),
+                    _ => Err(fault.at(Stage::Text)),
+                }
+            }
+        };
+        let answer = answer.and_then(|answer| {
+            judge(answer, Severity::PositiveCompletion).map_err(|fault| fault.at(Stage::EndOfData))
+        });
+        self.over = answer.as_ref().is_err_and(|failure| breaks(&failure.fault));
+        let answer = match ahead {
+            None => answer,
+            Some(commands) => {
+                self.ahead = Some(commands);
+                answer.map_err(Failure::while_pipelining)
+            }
+        }?;
         self.in_transaction = false;
+        self.proven = true;
         Ok(words_of(&answer))
     }
 
@@ -221,7 +378,7 @@ impl Connection {
         self.over
     }
 
-    /// What MAIL must announce (RFC 6531, RFC 6152), if the server can do it.
+    /// What MAIL must announce (RFC 6531, RFC 6152, RFC 1870), if the server can do it.
     fn mail_parameters(&self, mail: &Mail) -> Result<Vec<MailParameter>, Fault> {
         let mut parameters = Vec::new();
         for (address, cause) in [
@@ -245,6 +402,19 @@ impl Connection {
                 return Err(Fault::new(Cause::UnsupportedMail, words));
             }
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        if let Some(mut words) = self.extension("SIZE").next() {
+            let size = mail.message.len();
+            // None, or 0, means that it names no limit.
+            let limit = words.next().and_then(|limit| limit.parse::<usize>().ok());
+            if let Some(limit @ 1..) = limit
+                && size > limit
+            {
+                let words =
+                    format!("the mail has {size} bytes and the server takes at most {limit}");
+                return Err(Fault::new(Cause::TooLarge, words));
+            }
+            parameters.push(MailParameter::Size(size));
         }
         Ok(parameters)
     }
@@ -271,14 +441,12 @@ impl Connection {
     fn step(&mut self, stage: Stage, said: &[u8], expected: Severity) -> Result<Response, Failure> {
         self.expect_silence(stage, UNASKED)?;
         let wait = self.wait();
-        let answer = self
-            .stream
-            .exchange(said, wait)
-            .and_then(|answer| judge(answer, expected));
-        self.over = match &answer {
-            Ok(_) => false,
-            Err(fault) => !matches!(fault.cause, Cause::Reply(code) if code != 421),
+        let answer = match self.stream.say(said, wait) {
+            Ok(()) => self.stream.hear(wait),
+            Err(unsaid) => Err(unsaid.fault),
         };
+        let answer = answer.and_then(|answer| judge(answer, expected));
+        self.over = answer.as_ref().is_err_and(breaks);
         answer.map_err(|fault| fault.at(stage))
     }
 
@@ -302,12 +470,21 @@ const UNASKED: &str = "the server spoke unasked";
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.over {
+        // Where a mail was announced that does not come, the server takes whatever is said for its text, and gives up on
+        // it when the connection ends before the text does.
+        if !self.over && self.ahead.is_none() {
             let wait = Wait::new(GOODBYE, Instant::now() + GOODBYE);
-            // Whatever it answers, we are gone.
-            let _ = self.stream.exchange(Quit.to_string().as_bytes(), wait);
+            if self.stream.say(Quit.to_string().as_bytes(), wait).is_ok() {
+                // Whatever it answers, we are gone.
+                let _ = self.stream.hear(wait);
+            }
         }
     }
+}
+
+/// Whether nothing more can be said after it.
+fn breaks(fault: &Fault) -> bool {
+    !matches!(fault.cause, Cause::Reply(code) if code != 421)
 }
 
 fn dial(relay: &Relay, deadline: Instant) -> Result<Stream, Fault> {
@@ -362,9 +539,10 @@ fn ascii_domain(address: &Address, unfit: Cause) -> Result<Address, Fault> {
     Ok(Address::new_dangerous(address.user(), domain))
 }
 
-/// The message as it follows DATA, up to the single dot (RFC 5321, section 4.5.2), with every line end made CRLF.
-fn data_lines(message: &[u8]) -> Vec<u8> {
-    let mut data = Vec::with_capacity(message.len() + 64);
+/// The message as it follows DATA, up to the single dot (RFC 5321, section 4.5.2), with every line end made CRLF. There is room for
+/// so many bytes `behind` it.
+fn data_lines(message: &[u8], behind: usize) -> Vec<u8> {
+    let mut data = Vec::with_capacity(message.len() + 64 + behind);
     let mut line_begins = true;
     let mut last = b'\0';
     for &byte in message {
@@ -407,7 +585,7 @@ mod tests {
             ("\n\r\r\n", "\r\n\r\n\r\n.\r\n"),
             ("", "\r\n.\r\n"),
         ] {
-            let made = data_lines(message.as_bytes());
+            let made = data_lines(message.as_bytes(), 0);
             assert_eq!(String::from_utf8_lossy(&made), data, "{message:?}");
         }
     }

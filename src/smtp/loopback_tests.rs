@@ -4,8 +4,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ enum Step {
     Say(&'static str),
     /// Reads a line, which must begin so.
     Hear(&'static str),
+    /// Reads so many bytes.
+    Read(usize),
     /// Reads up to the end of data.
     HearData,
     /// Lets the client begin a TLS handshake.
@@ -48,6 +50,12 @@ enum Step {
     Dribble(u8),
     /// Says these bytes.
     Raw(&'static [u8]),
+    /// Says these bytes one by one.
+    Piecemeal(&'static [u8]),
+    /// Throws away what has come in.
+    Forget,
+    /// Waits for the test to come to the same point.
+    Meet(Arc<Barrier>),
     /// Repeats these bytes as fast as they are taken.
     Flood(&'static [u8]),
 }
@@ -84,6 +92,7 @@ impl Server {
             for script in scripts {
                 let (stream, _) = listener.accept().unwrap();
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_nodelay(true).unwrap();
                 tell.send(play(stream, script)).ok();
             }
         });
@@ -109,6 +118,10 @@ fn play(stream: TcpStream, script: Vec<Step>) -> Vec<String> {
                 {
                     heard.push(format!("could not say {line}"));
                 }
+            }
+            Read(bytes) => {
+                let mut text = vec![0; bytes];
+                stream.both().read_exact(&mut text).unwrap();
             }
             Hear(start) => {
                 let line = read_until(stream.both(), "\r\n");
@@ -140,6 +153,21 @@ fn play(stream: TcpStream, script: Vec<Step>) -> Vec<String> {
                 }
             }
             Raw(bytes) => stream.both().write_all(bytes).unwrap(),
+            Piecemeal(bytes) => {
+                for byte in bytes {
+                    stream.both().write_all(&[*byte]).unwrap();
+                    thread::yield_now();
+                }
+            }
+            Forget => {
+                let Stream::Plain(tcp) = &mut stream else {
+                    panic!("what TLS holds is out of sight")
+                };
+                tcp.set_nonblocking(true).unwrap();
+                while tcp.read(&mut [0]).is_ok_and(|n| n > 0) {}
+                tcp.set_nonblocking(false).unwrap();
+            }
+            Meet(point) => drop(point.wait()),
             Flood(bytes) => while stream.both().write_all(bytes).is_ok() {},
         }
     }
@@ -1233,11 +1261,11 @@ fn a_hang_in_the_tls_handshake_ends() {
     let before = starttls(&made.config)[..6].to_vec();
     for (security, script) in [
         (Security::Tls, vec![Hang]),
-        (Security::Tls, vec![begun.clone(), Dribble(0)]),
+        (Security::Tls, vec![Read(1), begun.clone(), Dribble(0)]),
         (Security::Starttls, [before.clone(), vec![Hang]].concat()),
         (
             Security::Starttls,
-            [before, vec![begun, Dribble(0)]].concat(),
+            [before, vec![Read(1), begun, Dribble(0)]].concat(),
         ),
     ] {
         let server = Server::start(vec![script]);
@@ -1301,4 +1329,628 @@ fn closing_does_not_wait_for_a_server_that_says_nothing() {
     session.close();
     // The server's patience is twenty times as long.
     assert!(started.elapsed() < PATIENCE / 2);
+}
+
+/// Greeted by a server that can do pipelining, and one mail handed over.
+fn warmed_up() -> Vec<Step> {
+    let greeted =
+        talk("S 220 mail.example ready | C EHLO  | S 250-mail.example | S 250 PIPELINING");
+    script(&[greeted, one_mail_in_lock_step()])
+}
+
+/// Whatever is not said after the answer to what was said before is not heard.
+fn one_mail_in_lock_step() -> Vec<Step> {
+    let steps = one_mail().into_iter();
+    steps
+        .flat_map(|step| match step {
+            Say(_) => vec![Forget, step],
+            step => vec![step],
+        })
+        .collect()
+}
+
+/// What the next mail begins with, in one go.
+fn envelope() -> Vec<Step> {
+    talk("C MAIL FROM:<storage@example.org> | C RCPT TO: | C DATA")
+}
+
+/// A mail's envelope in one go, and the answers to it.
+fn group() -> Vec<Step> {
+    script(&[envelope(), talk("S 250 ok | S 250 ok | S 354 go on")])
+}
+
+/// Sends each of these with the next in view.
+fn send_all(session: &mut Session, recipients: &[&str], message: &[u8]) -> Vec<Delivery> {
+    let from = address("storage@example.org");
+    let recipients: Vec<Address> = recipients.iter().map(|to| address(to)).collect();
+    let mails: Vec<Outgoing> = (recipients.iter())
+        .map(|to| Outgoing {
+            from: &from,
+            to,
+            message,
+        })
+        .collect();
+    (mails.iter().enumerate())
+        .map(|(number, mail)| session.send(mail, mails.get(number + 1), far()))
+        .collect()
+}
+
+const THREE: [&str; 3] = ["a@example.org", "b@example.org", "c@example.org"];
+
+/// The recipients that were named to the server, and the ends of texts.
+fn outline(heard: &[String]) -> Vec<String> {
+    (heard.iter())
+        .filter_map(|line| match line.strip_prefix("RCPT TO:<") {
+            Some(to) => Some(to.trim_end_matches("@example.org>").to_owned()),
+            None if line.ends_with("\r\n.") => Some(".".to_owned()),
+            None => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_next_envelope_travels_with_the_text() {
+    // However the answers to a text and to the envelope behind it are cut into packets.
+    let answers: [Vec<Step>; 3] = [
+        talk("S 250 queued as A1 | S 250 ok | S 250 ok | S 354 go on"),
+        vec![Raw(
+            b"250 queued as A1\r\n250-o\r\n250 k\r\n250 ok\r\n354 go on\r\n",
+        )],
+        vec![Piecemeal(
+            b"250 queued as A1\r\n250 ok\r\n250 ok\r\n354 go on\r\n",
+        )],
+    ];
+    for answer in answers {
+        let server = Server::start(vec![script(&[
+            warmed_up(),
+            group(),
+            vec![HearData],
+            envelope(),
+            answer,
+            talk("C . | S 250 queued as A1"),
+            goodbye(),
+        ])]);
+        let mut session = session(relay(server.port));
+        for delivery in send_all(&mut session, &THREE, MESSAGE) {
+            assert_words(&delivery, Delivery::Accepted, &["queued as A1"]);
+        }
+        session.close();
+        let heard = server.transcript();
+        assert_eq!(heard.last().unwrap(), "QUIT");
+        assert_eq!(outline(&heard), ["a", ".", "b", ".", "c", "."]);
+    }
+}
+
+#[test]
+fn a_mail_is_answered_for_before_the_next_one_is_looked_at() {
+    let point = Arc::new(Barrier::new(2));
+    let server = Server::start(vec![script(&[
+        warmed_up(),
+        group(),
+        vec![HearData],
+        envelope(),
+        vec![Say("250 queued as A1"), Meet(Arc::clone(&point))],
+        talk("S 250 ok | S 250 ok | S 354 go on | C . | S 250 queued as A1"),
+        goodbye(),
+    ])]);
+    let mut session = session(relay(server.port));
+    let from = address("storage@example.org");
+    let [a, b, c] = THREE.map(address);
+    let [a, b, c] = [&a, &b, &c].map(|to| Outgoing {
+        from: &from,
+        to,
+        message: MESSAGE,
+    });
+    session.send(&a, Some(&b), far());
+    let second = session.send(&b, Some(&c), far());
+    assert_words(&second, Delivery::Accepted, &[]);
+    point.wait();
+    assert_words(&session.send(&c, None, far()), Delivery::Accepted, &[]);
+}
+
+#[test]
+fn without_the_servers_offer_all_goes_in_lock_step() {
+    let server = Server::start(vec![script(&[
+        greeted(),
+        one_mail(),
+        one_mail(),
+        one_mail(),
+        goodbye(),
+    ])]);
+    let mut session = session(relay(server.port));
+    for delivery in send_all(&mut session, &THREE, MESSAGE) {
+        assert_words(&delivery, Delivery::Accepted, &[]);
+    }
+}
+
+#[test]
+fn a_refusal_among_several_answers_concerns_one_mail() {
+    let group_refused: [(&str, Expected); 6] = [
+        (
+            "S 452 4.3.1 no space | S 503 MAIL first | S 503 RCPT first",
+            (Delivery::Deferred, "MAIL: 452 4.3.1 no space"),
+        ),
+        (
+            "S 552 5.3.4 too big | S 503 MAIL first | S 503 RCPT first",
+            (Delivery::Refused, "MAIL: 552 5.3.4 too big"),
+        ),
+        (
+            "S 250 ok | S 550-5.1.1 no | S 550 5.1.1 such user | S 554 5.5.1 no valid recipients",
+            (Delivery::Refused, "RCPT: 550 5.1.1 no such user"),
+        ),
+        (
+            "S 250 ok | S 450 later | S 503 RCPT first",
+            (Delivery::Deferred, "RCPT: 450 later"),
+        ),
+        (
+            "S 250 ok | S 250 ok | S 451 not now",
+            (Delivery::Deferred, "DATA: 451 not now"),
+        ),
+        (
+            "S 250 ok | S 250 ok | S 554 never",
+            (Delivery::Refused, "DATA: 554 never"),
+        ),
+    ];
+    for (answers, (kind, words)) in group_refused {
+        let server = Server::start(vec![script(&[
+            warmed_up(),
+            group(),
+            vec![HearData],
+            envelope(),
+            talk("S 250 queued as A1"),
+            talk(answers),
+            vec![Hear("RSET")],
+            envelope(),
+            talk("S 250 reset | S 250 ok | S 250 ok | S 354 go on | C . | S 250 queued as A1"),
+            goodbye(),
+        ])]);
+        let mut session = session(relay(server.port));
+        let recipients = [
+            "a@example.org",
+            "b@example.org",
+            "x@example.org",
+            "c@example.org",
+        ];
+        let deliveries = send_all(&mut session, &recipients, MESSAGE);
+        session.close();
+        for (to, delivery) in recipients.iter().zip(&deliveries) {
+            match *to {
+                "x@example.org" => assert_words(delivery, kind, &[words]),
+                _ => assert_words(delivery, Delivery::Accepted, &[]),
+            }
+        }
+        assert_eq!(server.transcript().last().unwrap(), "QUIT");
+    }
+}
+
+#[test]
+fn a_refused_text_does_not_concern_the_envelope_behind_it() {
+    for (answer, kind) in [
+        (
+            "552 5.3.4 too big",
+            Delivery::Refused as fn(String) -> Delivery,
+        ),
+        ("451 4.3.0 not now", Delivery::Deferred),
+    ] {
+        let server = Server::start(vec![script(&[
+            warmed_up(),
+            group(),
+            vec![HearData],
+            envelope(),
+            vec![Say(answer)],
+            talk("S 250 ok | S 250 ok | S 354 go on | C . | S 250 queued as A1"),
+            goodbye(),
+        ])]);
+        let mut session = session(relay(server.port));
+        let deliveries = send_all(&mut session, &THREE, MESSAGE);
+        assert_words(&deliveries[1], kind, &["end of data: ", answer]);
+        assert_words(&deliveries[2], Delivery::Accepted, &[]);
+    }
+}
+
+#[test]
+fn a_text_wanted_for_a_refused_mail_never_ends() {
+    let refused = talk("S 250 ok | S 550 no such user | S 354 go on | C <end>");
+    let server = Server::start(vec![
+        script(&[warmed_up(), envelope(), refused]),
+        script(&[greeted(), one_mail(), goodbye()]),
+    ]);
+    let mut session = session(relay(server.port));
+    let deliveries = send_all(&mut session, &THREE, MESSAGE);
+    assert_words(
+        &deliveries[1],
+        Delivery::Refused,
+        &["RCPT: 550 no such user"],
+    );
+    assert_words(&deliveries[2], Delivery::Accepted, &[]);
+    assert_eq!(server.transcript().last().unwrap(), "<end>");
+}
+
+#[test]
+fn a_mail_announced_that_does_not_come_is_not_delivered() {
+    let announced = || {
+        let text_and_envelope = script(&[group(), vec![HearData], envelope()]);
+        let answers = talk("S 250 queued as A1 | S 250 ok | S 250 ok | S 354 go on | C <end>");
+        script(&[warmed_up(), text_and_envelope, answers])
+    };
+    let from = address("storage@example.org");
+    let [a, b, c] = THREE.map(address);
+    let [a, b, c] = [&a, &b, &c].map(|to| Outgoing {
+        from: &from,
+        to,
+        message: MESSAGE,
+    });
+    let longer = Outgoing {
+        message: "Subject: ü\r\n\r\n".as_bytes(),
+        ..c
+    };
+
+    let server = Server::start(vec![announced()]);
+    let mut nobody_comes = session(relay(server.port));
+    nobody_comes.send(&a, Some(&b), far());
+    nobody_comes.send(&b, Some(&c), far());
+    nobody_comes.close();
+    let heard = server.transcript();
+    assert_eq!(outline(&heard), ["a", ".", "b", ".", "c"]);
+    assert_eq!(heard.last().unwrap(), "<end>", "it would be text");
+
+    // Another recipient, or the same with a text for which MAIL must say more.
+    let able = || {
+        let greeted = talk("S 220 hello | C EHLO  | S 250-mail.example | S 250 8BITMIME");
+        script(&[greeted, one_mail(), goodbye()])
+    };
+    for (other, name) in [(a, "a"), (longer, "c")] {
+        let announced = announced().into_iter().map(|step| match step {
+            Say("250 PIPELINING") => Raw(b"250-8BITMIME\r\n250 PIPELINING\r\n"),
+            step => step,
+        });
+        let server = Server::start(vec![announced.collect(), able()]);
+        let mut session = session(relay(server.port));
+        session.send(&a, Some(&b), far());
+        session.send(&b, Some(&c), far());
+        assert_words(&session.send(&other, None, far()), Delivery::Accepted, &[]);
+        session.close();
+        assert_eq!(outline(&server.transcript()), ["a", ".", "b", ".", "c"]);
+        assert_eq!(outline(&server.transcript()), [name, "."]);
+    }
+}
+
+#[test]
+fn a_mail_that_the_server_cannot_take_is_not_announced() {
+    let greeted = talk(
+        "S 220 mail.example ready | C EHLO  | S 250-mail.example | S 250-SIZE 100 | S 250 PIPELINING",
+    );
+    let server = Server::start(vec![script(&[
+        greeted,
+        one_mail(),
+        group(),
+        talk("C . | S 250 queued as A1"),
+        group(),
+        talk("C . | S 250 queued as A1"),
+        goodbye(),
+    ])]);
+    let mut session = session(relay(server.port));
+    let from = address("storage@example.org");
+    let to = address("a@example.org");
+    let good = Outgoing {
+        from: &from,
+        to: &to,
+        message: MESSAGE,
+    };
+    let unfit = [
+        (
+            Outgoing {
+                message: "Subject: x\r\n\r\nüber\r\n".as_bytes(),
+                ..good
+            },
+            "8BITMIME",
+        ),
+        (
+            Outgoing {
+                message: &[b'x'; 101],
+                ..good
+            },
+            "MAIL: the mail has 101 bytes and the server takes at most 100",
+        ),
+    ];
+    session.send(&good, Some(&good), far());
+    for (unfit, words) in unfit {
+        assert_words(
+            &session.send(&good, Some(&unfit), far()),
+            Delivery::Accepted,
+            &[],
+        );
+        let delivery = session.send(&unfit, Some(&good), far());
+        assert_words(&delivery, Delivery::Refused, &[words]);
+    }
+    session.close();
+    assert_eq!(server.transcript().last().unwrap(), "QUIT");
+}
+
+#[test]
+fn a_server_that_ends_the_connection_after_so_many_mails_is_not_distrusted() {
+    let limited = || {
+        script(&[
+            warmed_up(),
+            group(),
+            vec![HearData],
+            envelope(),
+            talk("S 250 queued as A1 | S 421 4.7.0 too many mails"),
+        ])
+    };
+    let server = Server::start(vec![
+        limited(),
+        limited(),
+        script(&[warmed_up(), goodbye()]),
+    ]);
+    let mut session = session(relay(server.port));
+    let recipients = [
+        "a@example.org",
+        "b@example.org",
+        "c@example.org",
+        "d@example.org",
+    ];
+    let recipients = [recipients, recipients].concat();
+    for delivery in send_all(&mut session, &recipients[..5], MESSAGE) {
+        assert_words(&delivery, Delivery::Accepted, &[]);
+    }
+}
+
+#[test]
+fn a_421_among_several_answers_means_what_it_means_alone() {
+    for answers in [
+        "S 250 ok | S 421 shutting down",
+        "S 250 ok | S 250 ok | S 421 shutting down",
+    ] {
+        let server = Server::start(vec![script(&[warmed_up(), envelope(), talk(answers)])]);
+        let mut session = session(relay(server.port));
+        let deliveries = send_all(&mut session, &THREE, MESSAGE);
+        for delivery in &deliveries[1..] {
+            assert_words(delivery, Delivery::RelayDown, &["421 shutting down"]);
+        }
+    }
+}
+
+/// A relay whose steps time out soon.
+fn impatient(port: u16) -> Relay {
+    Relay {
+        timeout: SHORT,
+        ..relay(port)
+    }
+}
+
+#[test]
+fn a_server_that_cannot_do_the_pipelining_it_offers_gets_one_command_at_a_time() {
+    let lies: [Vec<Step>; 10] = [
+        // Throws away what came behind the first command.
+        talk("S 250 ok | C <end>"),
+        vec![Hang],
+        vec![Dribble(b'2')],
+        talk("S 250 ok | S 250 ok"),
+        vec![],
+        talk("S 501 5.5.4 syntax | C <end>"),
+        talk("S 250 ok | S 503 5.5.1 MAIL first | S 503 5.5.1 RCPT first"),
+        talk("S 500 what? | S 500 what? | S 500 what?"),
+        talk("S 250 ok | S 354 go on"),
+        vec![Raw(b"250 ok\r\n250 ok\r\n354 go on\r\n250 queued\r\n")],
+    ];
+    thread::scope(|scope| {
+        for lie in lies {
+            // It still says that it can.
+            let then = script(&[warmed_up(), one_mail_in_lock_step(), goodbye()]);
+            let lying = script(&[warmed_up(), envelope(), lie]);
+            scope.spawn(|| {
+                let server = Server::start(vec![lying, then]);
+                let mut session = session(impatient(server.port));
+                for delivery in send_all(&mut session, &THREE, MESSAGE) {
+                    assert_words(&delivery, Delivery::Accepted, &[]);
+                }
+                session.close();
+                assert_eq!(outline(&server.transcript()), ["a", ".", "b"]);
+                let heard = server.transcript();
+                assert_eq!(outline(&heard), ["b", ".", "c", "."]);
+                assert_eq!(heard.last().unwrap(), "QUIT");
+            });
+        }
+    });
+}
+
+#[test]
+fn what_becomes_of_a_text_that_went_with_the_next_envelope() {
+    // What follows text and envelope; whether the mail counts as taken.
+    let ends: [(Vec<Step>, Expected); 6] = [
+        (
+            vec![Hang],
+            (
+                Delivery::InDoubt,
+                "no answer within 0.3s at end of data; it may have been",
+            ),
+        ),
+        (
+            vec![],
+            (
+                Delivery::InDoubt,
+                "end of data: the server closed the connection; it may",
+            ),
+        ),
+        (
+            vec![Say("garbage")],
+            (
+                Delivery::InDoubt,
+                "end of data: no SMTP reply: garbage; it may",
+            ),
+        ),
+        (
+            vec![Say("354 more")],
+            (
+                Delivery::InDoubt,
+                "end of data: unexpected answer: 354 more",
+            ),
+        ),
+        (
+            talk("S 250 queued as A1 | C <end>"),
+            (Delivery::Accepted, "queued as A1"),
+        ),
+        (
+            talk("S 250 queued as A1"),
+            (Delivery::Accepted, "queued as A1"),
+        ),
+    ];
+    thread::scope(|scope| {
+        for (end, (kind, words)) in ends {
+            let broken = script(&[warmed_up(), group(), vec![HearData], envelope(), end]);
+            let then = script(&[warmed_up(), one_mail_in_lock_step(), goodbye()]);
+            scope.spawn(move || {
+                let server = Server::start(vec![broken, then]);
+                let mut session = session(impatient(server.port));
+                let recipients = [
+                    "a@example.org",
+                    "b@example.org",
+                    "c@example.org",
+                    "d@example.org",
+                ];
+                let deliveries = send_all(&mut session, &recipients, MESSAGE);
+                session.close();
+                assert_words(&deliveries[1], kind, &[words]);
+                for delivery in &deliveries[2..] {
+                    assert_words(delivery, Delivery::Accepted, &[]);
+                }
+                assert_eq!(outline(&server.transcript()), ["a", ".", "b", ".", "c"]);
+                assert_eq!(outline(&server.transcript()), ["c", ".", "d", "."]);
+            });
+        }
+    });
+}
+
+#[test]
+fn after_pipelining_was_given_up_silence_ends_the_pass() {
+    let server = Server::start(vec![
+        script(&[warmed_up(), envelope(), vec![Hang]]),
+        talk("S 220 hello | C EHLO  | S 250-mail.example | S 250 PIPELINING | C MAIL | C <end>"),
+    ]);
+    let mut session = session(impatient(server.port));
+    let deliveries = send_all(&mut session, &THREE, MESSAGE);
+    for delivery in &deliveries[1..] {
+        assert_words(
+            delivery,
+            Delivery::RelayDown,
+            &["no answer within 0.3s at MAIL"],
+        );
+    }
+}
+
+#[test]
+fn silence_while_pipelining_leaves_time_for_lock_step() {
+    let server = Server::start(vec![
+        script(&[warmed_up(), envelope(), vec![Hang]]),
+        script(&[greeted(), one_mail(), goodbye()]),
+    ]);
+    // With more patience than there is time.
+    let mut session = session(relay(server.port));
+    assert_sent(&mut session, "a@example.org");
+    let deadline = Instant::now() + 10 * SHORT;
+    let delivery = send_from(
+        &mut session,
+        "storage@example.org",
+        &address("b@example.org"),
+        MESSAGE,
+        deadline,
+    );
+    assert_words(&delivery, Delivery::Accepted, &[]);
+}
+
+/// More than all the buffers on the way hold.
+const HUGE: usize = 16 << 20;
+
+#[test]
+fn a_text_that_did_not_leave_to_its_end_is_not_in_doubt() {
+    let message = vec![b'x'; HUGE];
+    let attempt = |end: Vec<Step>| {
+        let server = Server::start(vec![script(&[greeted(), mail_steps(6), end])]);
+        let mut session = session(impatient(server.port));
+        let to = address("a@example.org");
+        send_from(&mut session, "storage@example.org", &to, &message, far())
+    };
+    let point = Arc::new(Barrier::new(2));
+    let unheard = attempt(vec![Meet(Arc::clone(&point))]);
+    point.wait();
+    let told = "no answer within 0.3s at text";
+    assert_words(&unheard, Delivery::RelayDown, &[told]);
+    assert_words(&attempt(vec![]), Delivery::Deferred, &["text: "]);
+    // Said before the text is heard out, and then the connection is closed.
+    let early = vec![Read(1000), Say("552 5.3.4 too big")];
+    let told = "end of data: 552 5.3.4 too big";
+    assert_words(&attempt(early), Delivery::Refused, &[told]);
+}
+
+#[test]
+fn the_size_is_announced_and_the_limit_kept() {
+    // The limit that is offered; MAIL, or why there is none. A limit of 0 is none, and so is one that can't be read.
+    let cases: [(&str, Expected); 5] = [
+        ("250 SIZE", (Delivery::Accepted, "BODY=8BITMIME SIZE=44")),
+        ("250 SIZE 0", (Delivery::Accepted, "BODY=8BITMIME SIZE=44")),
+        ("250 size 44", (Delivery::Accepted, "BODY=8BITMIME SIZE=44")),
+        (
+            "250 SIZE 99999999999999999999",
+            (Delivery::Accepted, "BODY=8BITMIME SIZE=44"),
+        ),
+        (
+            "250 SIZE 43",
+            (
+                Delivery::Refused,
+                "MAIL: the mail has 44 bytes and the server takes at most 43",
+            ),
+        ),
+    ];
+    // The dots that hide others are not counted (RFC 1870, section 3).
+    let message = "Subject: x\r\n\r\n.über.\r\n..\r\nlast line of it\r\n".as_bytes();
+    for (offer, (kind, words)) in cases {
+        let greeted = vec![
+            Say("220 hello"),
+            Hear("EHLO"),
+            Say("250-mail.example"),
+            Say("250-8BITMIME"),
+            Say(offer),
+        ];
+        let accepted = kind(String::new()) == Delivery::Accepted(String::new());
+        let mail = if accepted { one_mail() } else { vec![] };
+        let server = Server::start(vec![script(&[greeted, mail, goodbye()])]);
+        let mut session = session(relay(server.port));
+        let to = address("a@example.org");
+        let delivery = send_from(&mut session, "storage@example.org", &to, message, far());
+        session.close();
+        let heard = server.transcript();
+        if accepted {
+            assert_words(&delivery, kind, &[]);
+            assert_eq!(heard[1], format!("MAIL FROM:<storage@example.org> {words}"));
+        } else {
+            assert_words(&delivery, kind, &[words]);
+            assert_eq!(heard[1..], ["QUIT"]);
+        }
+    }
+}
+
+#[test]
+fn pipelined_over_tls_too() {
+    let made = certificate(&["localhost"], |_| ());
+    let server = Server::start(vec![script(&[
+        starttls(&made.config),
+        talk("C EHLO | S 250-mail.example | S 250 PIPELINING"),
+        one_mail(),
+        group(),
+        vec![HearData],
+        envelope(),
+        talk("S 250 queued as A1 | S 250 ok | S 250 ok | S 354 go on | C . | S 250 queued as A1"),
+        goodbye(),
+    ])]);
+    let mut session = session(Relay {
+        security: Security::Starttls,
+        ca_file: Some(made.ca_file.clone()),
+        ..relay(server.port)
+    });
+    for delivery in send_all(&mut session, &THREE, MESSAGE) {
+        assert_words(&delivery, Delivery::Accepted, &[]);
+    }
+    session.close();
+    assert_eq!(server.transcript().last().unwrap(), "QUIT");
 }

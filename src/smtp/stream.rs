@@ -60,6 +60,14 @@ impl Wait {
     }
 }
 
+/// Something that could not be said to its end.
+#[derive(Debug)]
+pub(super) struct Unsaid {
+    /// So many bytes of it are on their way, at most.
+    pub(super) sent: usize,
+    pub(super) fault: Fault,
+}
+
 /// A connection to the server.
 pub(super) struct Stream {
     channel: BufReader<Channel>,
@@ -131,19 +139,26 @@ impl Stream {
         self.channel.buffer()
     }
 
-    /// Says something, if there is anything to say, and reads the answer.
-    pub(super) fn exchange(&mut self, said: &[u8], wait: Wait) -> Result<Response, Fault> {
+    /// Says something.
+    pub(super) fn say(&mut self, words: &[u8], wait: Wait) -> Result<(), Unsaid> {
         let channel = self.channel.get_mut();
         channel.socket.wait = wait;
-        channel
-            .write_all(said)
-            .and_then(|()| channel.flush())
-            .map_err(|error| wait.fault(&error))?;
-        self.read_reply(wait)
+        let mut sent = 0;
+        while sent < words.len() {
+            match channel.write(&words[sent..]) {
+                Ok(0) => return Err(unsaid(sent, &io::ErrorKind::WriteZero.into(), wait)),
+                Ok(more) => sent += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unsaid(sent, &error, wait)),
+            }
+        }
+        // How much of what TLS has taken has left, it does not tell.
+        channel.flush().map_err(|error| unsaid(sent, &error, wait))
     }
 
-    /// A reply of one or more lines (RFC 5321, section 4.2.1).
-    fn read_reply(&mut self, wait: Wait) -> Result<Response, Fault> {
+    /// Reads an answer: a reply of one or more lines (RFC 5321, section 4.2.1).
+    pub(super) fn hear(&mut self, wait: Wait) -> Result<Response, Fault> {
+        self.channel.get_mut().socket.wait = wait;
         let mut reply = String::new();
         loop {
             let line = self.read_line(wait)?;
@@ -185,6 +200,13 @@ impl Stream {
             }
             None => Err(Fault::no_reply(&text)),
         }
+    }
+}
+
+fn unsaid(sent: usize, error: &io::Error, wait: Wait) -> Unsaid {
+    Unsaid {
+        sent,
+        fault: wait.fault(error),
     }
 }
 

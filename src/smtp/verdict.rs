@@ -33,7 +33,9 @@ pub(super) enum Stage {
     Mail,
     Rcpt,
     Data,
-    /// The message and the answer to its end.
+    /// The message, until the last of it has left.
+    Text,
+    /// The answer to the message's end.
     EndOfData,
 }
 
@@ -50,6 +52,7 @@ impl fmt::Display for Stage {
             Stage::Mail => "MAIL",
             Stage::Rcpt => "RCPT",
             Stage::Data => "DATA",
+            Stage::Text => "text",
             Stage::EndOfData => "end of data",
         })
     }
@@ -60,12 +63,37 @@ impl fmt::Display for Stage {
 pub(super) struct Failure {
     pub(super) stage: Stage,
     pub(super) fault: Fault,
+    /// More than one answer was to come, and none that can be believed did: perhaps the server only says that it can do
+    /// pipelining.
+    pub(super) out_of_step: bool,
 }
 
 impl Failure {
+    /// That it happened while more than one answer was to come, if it is one that pipelining may be to blame for.
+    pub(super) fn while_pipelining(self) -> Failure {
+        let lost_track = match self.fault.cause {
+            // Syntax and sequence of the commands (RFC 5321, section 4.2.2), when just the same were fine one by one.
+            Cause::Reply(code) => matches!(code, 500 | 502 | 503),
+            _ => true,
+        };
+        Failure {
+            out_of_step: lost_track,
+            ..self
+        }
+    }
+
     /// Whether a mail that only began over a kept connection may do better over a new one.
     pub(super) fn wants_fresh_connection(&self) -> bool {
-        self.fault.is_hang_up() || (self.stage == Stage::Rset && !self.fault.is_silence())
+        match self.stage {
+            Stage::Rset => !self.fault.is_silence(),
+            Stage::Mail => self.fault.is_hang_up(),
+            _ => false,
+        }
+    }
+
+    /// Whether the server may have taken the mail.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.stage == Stage::EndOfData && !matches!(self.fault.cause, Cause::Reply(_))
     }
 }
 
@@ -104,6 +132,8 @@ pub(super) enum Cause {
     UnsupportedSender,
     /// A recipient or text that the server has no extension for.
     UnsupportedMail,
+    /// A mail longer than the server says that it takes.
+    TooLarge,
     /// Something on this side, e.g. `ca_file` can't be read.
     Local,
 }
@@ -117,7 +147,11 @@ impl Fault {
     }
 
     pub(super) fn at(self, stage: Stage) -> Failure {
-        Failure { stage, fault: self }
+        Failure {
+            stage,
+            fault: self,
+            out_of_step: false,
+        }
     }
 
     /// No answer within `limit`.
@@ -230,8 +264,15 @@ fn seconds(duration: Duration) -> String {
 /// What the failure means for the mail, in the words for the admin.
 pub(super) fn classify(failure: &Failure, relay: &Relay) -> Delivery {
     let told = tell(failure, relay);
+    if failure.is_in_doubt() {
+        return Delivery::InDoubt(format!(
+            "{told}; it may have been accepted all the same, the next attempt carries the same Message-ID"
+        ));
+    }
     match (failure.stage, failure.fault.cause) {
-        (_, Cause::UnsupportedMail) => Delivery::Refused(told),
+        (_, Cause::UnsupportedMail | Cause::TooLarge) => Delivery::Refused(told),
+        // Too large for the server as a whole (RFC 1870, section 6.1), unlike its other refusals at this point.
+        (Stage::Mail, Cause::Reply(552)) => Delivery::Refused(told),
         // The session as a whole is over (421), or nobody may send anything without a login or TLS (530, RFC 4954,
         // section 6; RFC 3207, section 4).
         (_, Cause::Reply(421 | 530)) => Delivery::RelayDown(told),
@@ -239,16 +280,15 @@ pub(super) fn classify(failure: &Failure, relay: &Relay) -> Delivery {
             Delivery::Deferred(told)
         }
         (Stage::Rcpt | Stage::Data | Stage::EndOfData, Cause::Reply(_)) => Delivery::Refused(told),
-        (Stage::EndOfData, _) => Delivery::InDoubt(format!(
-            "{told}; it may have been accepted all the same, the next attempt carries the same Message-ID"
-        )),
-        (Stage::Rcpt | Stage::Data, _) if failure.fault.is_hang_up() => Delivery::Deferred(told),
+        (Stage::Rcpt | Stage::Data | Stage::Text, _) if failure.fault.is_hang_up() => {
+            Delivery::Deferred(told)
+        }
         _ => Delivery::RelayDown(told),
     }
 }
 
 fn tell(failure: &Failure, relay: &Relay) -> String {
-    let Failure { stage, fault } = failure;
+    let Failure { stage, fault, .. } = failure;
     let words = quote(&fault.words, relay.login.as_ref());
     let place = place(relay);
     let mut told = match fault.cause {
@@ -380,7 +420,7 @@ fn hint(stage: Stage, fault: &Fault, relay: &Relay) -> Option<&'static str> {
         {
             relay.login.is_none().then_some(SET_LOGIN)
         }
-        (Stage::Mail, Cause::Reply(500..=599)) => {
+        (Stage::Mail, Cause::Reply(500..=551 | 553..=599)) => {
             Some("check smtp.from: may it send through this server?")
         }
         (Stage::Rcpt, Cause::Reply(_)) if words.contains("relay") => {

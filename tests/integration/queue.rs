@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::ceph::status_used;
 use crate::certificates::{Authority, Identity};
 use crate::cluster::Cluster;
-use crate::relay::{Fault, Mail, Relay, Stage, Tls, says};
+use crate::relay::{Behind, Fault, Mail, Relay, Stage, Tls, says};
 
 const SUBJECT: &str = "[prod] 1 OSD down on node2: osd.1";
 
@@ -726,4 +726,40 @@ fn a_server_that_breaks_off_again_and_again_is_dialled_twice_a_pass_and_no_more(
     cluster.relay.heal();
     cluster.pass(0);
     assert!(cluster.queue().is_empty());
+}
+
+#[test]
+fn a_server_that_cannot_do_the_pipelining_it_offers_gets_all_mails_all_the_same() {
+    let mut cluster = osd_down();
+    cluster.recipients(&["a@example.org", "b@example.org", "c@example.org"]);
+    cluster.set("smtp.timeout", "\"1s\"");
+    cluster.relay.lie(Behind::Command, Fault::Forget);
+    let run = cluster.run(&["-v", "check"]);
+    run.exits(0);
+    assert!(run.line_with(&["smtp:", "without pipelining"]).is_some());
+    assert_eq!(cluster.relay.mails().len(), 3);
+    assert_eq!(cluster.relay.connections().len(), 2);
+}
+
+#[test]
+fn a_mail_longer_than_the_server_takes_is_refused_without_being_sent() {
+    let mut cluster = osd_down();
+    cluster.recipients(&["ops@example.org"]);
+    cluster.relay.offer_size(500);
+    assert!(cluster.pass(1).is_empty());
+    assert!(cluster.relay.seen().is_empty());
+    let waiting = cluster.queue();
+    let error = waiting[0]["last_error"].as_str().unwrap();
+    assert!(error.contains("the server takes at most 500"), "{error}");
+    assert!(
+        cluster.pass(1).is_empty() && attempts(&cluster) == [1],
+        "it is tried hourly, like any mail that is refused for good"
+    );
+    cluster.relay.heal();
+    cluster.let_pass(SignedDuration::from_mins(61));
+    let mails = cluster.pass(0);
+    let connections = cluster.relay.connections();
+    let size = format!("SIZE={}", mails[0].raw.len());
+    let mail = connections.last().unwrap().commands[1].clone();
+    assert!(mail.contains(&size), "{mail}, {size}");
 }

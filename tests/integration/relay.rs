@@ -79,6 +79,15 @@ pub(crate) enum Fault {
     Garbage,
     /// The usual answer, so much later.
     Late(Duration),
+    /// The usual answer, and what has come in meanwhile is thrown away.
+    Forget,
+}
+
+/// What more may come behind in the same packet, if the relay offers pipelining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Behind {
+    Command,
+    Text,
 }
 
 /// A fault that says `text`, code first.
@@ -160,6 +169,10 @@ struct Script {
     /// Each with how often the stage still goes well before it.
     faults: HashMap<Stage, (usize, Fault)>,
     recipients: HashMap<String, String>,
+    /// The longest message in bytes, as told in the answer to `EHLO`.
+    size: usize,
+    /// What goes wrong where more has come in than is answered at once.
+    lies: HashMap<Behind, Fault>,
     /// Mails taken on one connection before it is ended with 421.
     per_connection: usize,
 }
@@ -175,6 +188,8 @@ impl Script {
         None
     }
 }
+
+const SIZE: usize = 10 << 20;
 
 struct Shared {
     script: Mutex<Script>,
@@ -201,6 +216,8 @@ impl Relay {
                 mechanisms: "PLAIN LOGIN".to_owned(),
                 faults: HashMap::new(),
                 recipients: HashMap::new(),
+                size: SIZE,
+                lies: HashMap::new(),
                 per_connection: usize::MAX,
             }),
             log: Mutex::default(),
@@ -263,6 +280,22 @@ impl Relay {
             .insert(recipient.to_owned(), reply.to_owned());
     }
 
+    /// From now on says that it takes no longer messages.
+    pub(crate) fn offer_size(&self, bytes: usize) {
+        self.shared.script.lock().unwrap().size = bytes;
+    }
+
+    /// From now on can't do the pipelining it offers: misbehaves when it comes to answer a command or a text and something
+    /// else has come in behind it.
+    pub(crate) fn lie(&self, behind: Behind, fault: Fault) {
+        self.shared
+            .script
+            .lock()
+            .unwrap()
+            .lies
+            .insert(behind, fault);
+    }
+
     /// Ends every connection with 421 once it has brought so many mails.
     pub(crate) fn allow_per_connection(&self, mails: usize) {
         self.shared.script.lock().unwrap().per_connection = mails;
@@ -273,6 +306,8 @@ impl Relay {
         let mut script = self.shared.script.lock().unwrap();
         script.faults.clear();
         script.recipients.clear();
+        script.lies.clear();
+        script.size = SIZE;
         script.per_connection = usize::MAX;
     }
 
@@ -430,7 +465,8 @@ impl Dialogue {
         let mut words = vec![
             "relay.test".to_owned(),
             "8BITMIME".to_owned(),
-            "SIZE 10485760".to_owned(),
+            "PIPELINING".to_owned(),
+            format!("SIZE {}", self.shared.script.lock().unwrap().size),
         ];
         if matches!(tls, Tls::Upgrade { offered: true, .. }) && !self.wire.is_secured() {
             words.push("STARTTLS".to_owned());
@@ -566,10 +602,10 @@ impl Dialogue {
         } else {
             self.wire.until(b"\r\n.\r\n")?
         };
-        let fault = self.shared.script.lock().unwrap().fault(Stage::End);
+        let fault = self.fault(Stage::End, Behind::Text);
         let kept = matches!(
             fault,
-            None | Some(Fault::TakeAndDrop | Fault::TakeAndHang | Fault::Late(_))
+            None | Some(Fault::TakeAndDrop | Fault::TakeAndHang | Fault::Late(_) | Fault::Forget)
         );
         let mail = Mail {
             connection: self.number,
@@ -608,8 +644,16 @@ impl Dialogue {
 
     /// Says the usual, unless the script knows better for this stage.
     fn answer(&mut self, stage: Stage, usual: &str) -> Result<Answered, Closed> {
-        let fault = self.shared.script.lock().unwrap().fault(stage);
+        let fault = self.fault(stage, Behind::Command);
         self.answer_with(fault, usual)
+    }
+
+    /// What is to go wrong now.
+    fn fault(&self, stage: Stage, behind: Behind) -> Option<Fault> {
+        let mut script = self.shared.script.lock().unwrap();
+        let fault = script.fault(stage);
+        let lie = || script.lies.get(&behind).cloned();
+        fault.or_else(|| lie().filter(|_| self.wire.has_more()))
     }
 
     fn answer_with(&mut self, fault: Option<Fault>, usual: &str) -> Result<Answered, Closed> {
@@ -617,6 +661,10 @@ impl Dialogue {
             None => self.say(usual)?,
             Some(Fault::Late(delay)) => {
                 thread::sleep(delay);
+                self.say(usual)?;
+            }
+            Some(Fault::Forget) => {
+                self.wire.forget();
                 self.say(usual)?;
             }
             Some(Fault::Reply(reply)) => {

@@ -66,6 +66,16 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether something has come in that was not read yet.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Throws away what has come in.
+    pub(crate) fn forget(&mut self) {
+        self.unread.clear();
+    }
+
     /// The next line without its end.
     pub(crate) fn line(&mut self) -> Result<Vec<u8>, Closed> {
         loop {
