@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use crate::ceph::tree;
 use crate::certificates::{Authority, Identity};
 use crate::cluster::Cluster;
-use crate::relay::{Fault, Stage, Tls, says};
+use crate::relay::{Behind, Fault, Stage, Tls, says};
 
 /// Cases side by side: nearly all of their time is waiting.
 const THREADS: usize = 4;
@@ -21,7 +21,13 @@ const BUDGET: Duration = Duration::from_secs(60);
 
 const PASSWORD: &str = "correct horse";
 
-const RECIPIENTS: [&str; 2] = ["ops@example.org", "boss@example.org"];
+/// From the third mail on, an envelope goes out with the text before it.
+const RECIPIENTS: [&str; 4] = [
+    "ops@example.org",
+    "boss@example.org",
+    "night@example.org",
+    "vendor@example.org",
+];
 
 type Sicken = Box<dyn Fn(&mut Cluster) + Send + Sync>;
 
@@ -29,19 +35,28 @@ type Sicken = Box<dyn Fn(&mut Cluster) + Send + Sync>;
 struct Case {
     name: String,
     sicken: Sicken,
-    /// The good-bye comes after the mail, so its sickness does not matter.
-    harmless: bool,
+    left: Left,
+}
+
+/// What the sick pass leaves in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Something.
+    Some,
+    /// The one mail of which nobody knows whether it was taken.
+    InDoubt,
+    Nothing,
 }
 
 fn case(name: &str, sicken: impl Fn(&mut Cluster) + Send + Sync + 'static) -> Case {
     Case {
         name: name.to_owned(),
         sicken: Box::new(sicken),
-        harmless: false,
+        left: Left::Some,
     }
 }
 
-/// With STARTTLS and a login, as a mail server on the net has them; an OSD is down, of which two people are to be told.
+/// With STARTTLS and a login, as a mail server on the net has them; an OSD is down, of which four people are to be told.
 fn cluster() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.recipients(&RECIPIENTS);
@@ -93,10 +108,15 @@ fn cases() -> Vec<Case> {
             let mut case = case(&format!("{stage:?}: {name}"), move |cluster| {
                 cluster.relay.fault(stage, fault.clone());
             });
-            case.harmless = stage == Stage::Quit || name.starts_with("late");
+            // The good-bye comes after the mail.
+            if stage == Stage::Quit || name.starts_with("late") {
+                case.left = Left::Nothing;
+            }
             cases.push(case);
         }
     }
+    cases.extend(pipelined(&faults));
+    cases.extend(lies());
     let taken = [
         ("hangs up", Fault::TakeAndDrop),
         ("hangs", Fault::TakeAndHang),
@@ -122,6 +142,15 @@ fn cases() -> Vec<Case> {
         }),
         case("the second mail hangs", |cluster| {
             cluster.relay.fault_after(1, Stage::Rcpt, Fault::Hang);
+        }),
+        case("SIZE too small", |cluster| cluster.relay.offer_size(500)),
+        case("MAIL: 552", |cluster| {
+            let refusal = says("552 5.3.4 message size exceeds fixed limit");
+            cluster.relay.fault(Stage::Mail, refusal);
+        }),
+        case("End: 552", |cluster| {
+            let refusal = says("552 5.3.4 message too big");
+            cluster.relay.fault(Stage::End, refusal);
         }),
         case("STARTTLS stripped", |cluster| {
             let config = Identity::self_signed(&["127.0.0.1"]).server();
@@ -161,6 +190,59 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The same faults where several commands have gone out at once: from the answers on to the third mail's envelope, or to
+/// the second mail's text, behind which that envelope is.
+fn pipelined(faults: &[(&str, Fault)]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::End] {
+        let good = if stage == Stage::End { 1 } else { 2 };
+        for (name, fault) in faults {
+            let fault = fault.clone();
+            let mut case = case(&format!("pipelined {stage:?}: {name}"), move |cluster| {
+                cluster.relay.fault_after(good, stage, fault.clone());
+            });
+            if name.starts_with("late") {
+                case.left = Left::Nothing;
+            }
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+/// Servers that offer pipelining and can't do it.
+fn lies() -> Vec<Case> {
+    let lies: [(&str, Fault); 7] = [
+        ("forgotten", Fault::Forget),
+        ("hangs", Fault::Hang),
+        ("hangs up", Fault::Drop),
+        ("not understood", says("500 5.5.2 what?")),
+        ("garbage", Fault::Garbage),
+        ("a byte a second", Fault::Drip),
+        ("endless", Fault::Flood),
+    ];
+    let taken = [
+        ("takes the mail, then hangs", Fault::TakeAndHang),
+        ("takes the mail, then hangs up", Fault::TakeAndDrop),
+    ];
+    let behind_text = lies.clone().into_iter().chain(taken);
+    let lies = lies.into_iter().map(|lie| (Behind::Command, lie));
+    let lies = lies.chain(behind_text.map(|lie| (Behind::Text, lie)));
+    lies.map(|(behind, (name, fault))| {
+        let left = match (behind, &fault) {
+            (Behind::Text, Fault::Forget | Fault::Reply(_)) => Left::Nothing,
+            (Behind::Text, _) => Left::InDoubt,
+            (Behind::Command, _) => Left::Nothing,
+        };
+        let name = format!("no pipelining, more behind a {behind:?}: {name}");
+        let lie = case(&name, move |cluster| {
+            cluster.relay.lie(behind, fault.clone())
+        });
+        Case { left, ..lie }
+    })
+    .collect()
+}
+
 /// What came of it: a line of the table.
 fn carry_out(case: &Case) -> String {
     let mut cluster = cluster();
@@ -174,7 +256,12 @@ fn carry_out(case: &Case) -> String {
     assert!(time < BUDGET, "{time:?}");
     run.exits(i32::from(!waiting.is_empty()));
     assert!(!run.stderr.contains(PASSWORD));
-    assert_eq!(case.harmless, waiting.is_empty(), "{waiting:#?}");
+    let left = match (waiting.as_slice(), case.left) {
+        ([], _) => Left::Nothing,
+        ([_], Left::InDoubt) => Left::InDoubt,
+        _ => Left::Some,
+    };
+    assert_eq!(left, case.left, "{waiting:#?}");
     let kept = cluster.state()["memory"]["osds"]["down"]
         .as_object()
         .unwrap()
