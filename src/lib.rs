@@ -86,13 +86,16 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Color::Never => Some(false),
     };
     let no_color = environment.text("NO_COLOR");
+    // The first of these that is set and not empty counts (POSIX, Environment Variables, 8.2).
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = locale.iter().find_map(|name| environment.text(name));
     let state_file =
         settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
     let second_place = settings::locate::second_state_file(&environment, &state_file);
     let context = Context {
         store: Store::new(state_file, second_place),
         state_option: cli.global.state.is_some(),
-        style: output::style(color, no_color.as_deref()),
+        style: output::style(color, no_color.as_deref(), locale.as_deref()),
         log: log.clone(),
         now: to_the_millisecond(Timestamp::now()),
         zone: TimeZone::system(),

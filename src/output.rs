@@ -130,8 +130,12 @@ pub fn stdout_is_terminal() -> bool {
 pub struct Style {
     /// Whether escape sequences (ECMA-48) are used.
     pub color: bool,
+    /// Whether signs beyond ASCII, such as ticks and blocks, can be shown.
+    pub unicode: bool,
     /// Columns of the terminal; 80 where there is none.
     pub width: usize,
+    /// Rows of the terminal; 60, a printed page, where there is none.
+    pub height: usize,
 }
 
 impl Style {
@@ -170,17 +174,54 @@ impl Style {
 }
 
 /// The style of standard output. Colours are used if `color` says so; where it leaves that open, on a terminal unless
-/// `NO_COLOR` is set and not empty (no-color.org).
-pub fn style(color: Option<bool>, no_color: Option<&str>) -> Style {
+/// `NO_COLOR` is set and not empty (no-color.org). Signs beyond ASCII are used where a person looks, if the `locale` has them:
+/// what is piped reads the same everywhere.
+pub fn style(color: Option<bool>, no_color: Option<&str>, locale: Option<&str>) -> Style {
     let terminal = stdout_is_terminal();
-    let width = if terminal { terminal_width() } else { None };
+    let size = if terminal { terminal_size() } else { None };
+    let (width, height) = size.unwrap_or((80, 60));
     Style {
         color: color.unwrap_or(terminal && no_color.is_none_or(str::is_empty)),
-        width: width.unwrap_or(80),
+        unicode: (terminal || color == Some(true)) && locale.is_some_and(is_utf8),
+        width,
+        height,
     }
 }
 
-fn terminal_width() -> Option<usize> {
+/// Whether a locale's name, e.g. `de_DE.UTF-8@euro`, tells of UTF-8 (setlocale(3)).
+pub fn is_utf8(locale: &str) -> bool {
+    let codeset = locale.split_once('.').map(|(_, codeset)| codeset);
+    let codeset = codeset.and_then(|codeset| codeset.split('@').next());
+    codeset.is_some_and(|codeset| {
+        ["UTF-8", "UTF8"]
+            .iter()
+            .any(|utf8| codeset.eq_ignore_ascii_case(utf8))
+    })
+}
+
+/// Columns and rows.
+fn terminal_size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then(|| size.ws_col.into())
+    (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_tells_whether_it_has_utf_8() {
+        for (locale, utf8) in [
+            ("en_US.UTF-8", true),
+            ("C.utf8", true),
+            ("de_DE.UTF-8@euro", true),
+            ("C", false),
+            ("POSIX", false),
+            ("de_DE@euro", false),
+            ("ja_JP.eucJP", false),
+            ("", false),
+        ] {
+            assert_eq!(is_utf8(locale), utf8, "{locale:?}");
+        }
+    }
 }
