@@ -10,7 +10,7 @@
 //! 6. [`command::deliver`] lets [`message`] compose each mail and [`smtp`] send it, and writes down what became of it.
 //! 7. The state is saved, the lock given up.
 //!
-//! The modules of 4 and 5, `message`, `test_message`, `selection` and `wording` see no file, process, socket, environment or
+//! The modules of 4 and 5, `message`, `test_message`, `screen`, `selection` and `wording` see no file, process, socket, environment or
 //! clock: values in, values out.
 
 pub mod alert;
@@ -26,6 +26,7 @@ pub mod message;
 pub mod output;
 pub mod queue;
 pub mod replace;
+pub mod screen;
 pub mod selection;
 pub mod settings;
 pub mod smtp;

@@ -15,7 +15,7 @@ use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
-use crate::text::one_line;
+use crate::text::{one_line, wrap};
 use crate::wording;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
@@ -602,28 +602,6 @@ fn commands(commands: &[&str]) -> Vec<String> {
     commands.iter().map(|c| (*c).to_owned()).collect()
 }
 
-/// Breaks words into lines of at most `columns` characters; a longer word has a line of its own.
-fn wrap(words: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut room = columns;
-    for word in words.split_whitespace() {
-        let length = word.chars().count();
-        let last = lines.len() - 1;
-        if lines[last].is_empty() {
-            lines[last].push_str(word);
-        } else if length < room {
-            lines[last].push(' ');
-            lines[last].push_str(word);
-            room -= 1;
-        } else {
-            lines.push(word.to_owned());
-            room = columns;
-        }
-        room = room.saturating_sub(length);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1111,13 +1089,5 @@ mod tests {
         assert!(late.contains("This mail is late by 3 h 12 min"), "{late}");
         let clock_set_back = composed_at(&alert, at("2026-11-22T00:00:00Z"));
         assert!(!clock_set_back.contains("late"), "{clock_set_back}");
-    }
-
-    #[test]
-    fn words_are_wrapped_between_words_only() {
-        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
-        assert_eq!(wrap("a bb ccc", 8), ["a bb ccc"]);
-        assert_eq!(wrap("abcdefgh i", 4), ["abcdefgh", "i"]);
-        assert_eq!(wrap("", 4), [""]);
     }
 }

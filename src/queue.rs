@@ -187,6 +187,17 @@ impl Queue {
         self.0.iter().filter(|entry| entry.to.is_none()).count()
     }
 
+    /// Since when the oldest has been waiting.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.0.iter().map(|entry| entry.raised).min()
+    }
+
+    /// Why the mail could not be sent that was tried last.
+    pub fn last_error(&self) -> Option<&str> {
+        let latest = self.0.iter().max_by_key(|entry| entry.last_attempt)?;
+        latest.last_error.as_deref()
+    }
+
     /// Adds one mail for each recipient whom the alert concerns, in place of older ones of the same incident that are still
     /// pending. Without any recipient at all it waits for one.
     pub fn add(&mut self, alert: Alert, recipients: &[Recipient], recovery: Recovery) {

@@ -26,6 +26,28 @@ pub fn fit(text: &str, columns: usize) -> String {
     cut
 }
 
+/// Breaks words into lines of at most `columns` characters; a longer word has a line of its own.
+pub fn wrap(words: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut room = columns;
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if length < room {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+            room -= 1;
+        } else {
+            lines.push(word.to_owned());
+            room = columns;
+        }
+        room = room.saturating_sub(length);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +72,13 @@ mod tests {
         assert_eq!(fit("abcdef", 6), "abcdef");
         assert_eq!(fit("abcdefg", 6), "abc...");
         assert_eq!(fit("ä\nö", 3), "ä ö");
+    }
+
+    #[test]
+    fn words_are_wrapped_between_words_only() {
+        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("a bb ccc", 8), ["a bb ccc"]);
+        assert_eq!(wrap("abcdefgh i", 4), ["abcdefgh", "i"]);
+        assert_eq!(wrap("", 4), [""]);
     }
 }

@@ -59,6 +59,15 @@ pub fn duration(length: Duration) -> String {
     }
 }
 
+/// How long something took: `412 ms`, `3.2 s`, `1 min`.
+pub fn milliseconds(number: u64) -> String {
+    match number {
+        0..1000 => format!("{number} ms"),
+        1000..60_000 => format!("{}.{} s", number / 1000, number / 100 % 10),
+        _ => duration(Duration::from_millis(number)),
+    }
+}
+
 /// A point in time for a reader in this time zone: `2026-11-23 02:14 CET`.
 pub fn time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
@@ -192,6 +201,11 @@ fn summary(noun: &str, total: usize, down: &[String], held: usize, hold_passes: 
     )
 }
 
+/// A summary of nodes or OSDs without the names at its end, where these are listed elsewhere: `2 of 8 OSDs down`.
+pub fn headline(summary: &str) -> &str {
+    summary.split_once(": ").map_or(summary, |(head, _)| head)
+}
+
 /// `a, b, c`, or `a, b and 7 more`
 pub fn list_some(names: &[String], most: usize) -> String {
     if names.len() <= most {
@@ -255,6 +269,28 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(duration(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn short_times_have_two_digits_at_least() {
+        for (number, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1000, "1.0 s"),
+            (59_999, "59.9 s"),
+            (60_000, "1 min"),
+        ] {
+            assert_eq!(milliseconds(number), text);
+        }
+    }
+
+    #[test]
+    fn a_headline_is_a_summary_without_names() {
+        let names = ["osd.1/a: b".to_owned(), "osd.2/c".to_owned()];
+        let held = summary("OSD", 8, &names, 1, 3);
+        let expected = "2 of 8 OSDs down (1 not counted before 3 passes in a row)";
+        assert_eq!(headline(&held), expected);
+        assert_eq!(headline("all 8 OSDs are up"), "all 8 OSDs are up");
     }
 
     #[test]

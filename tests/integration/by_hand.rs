@@ -1,19 +1,18 @@
 //! What an admin does by hand: looking at a pending mail, sending all of them now, giving up on some, sending a test.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
 use crate::ceph::{Behaviour, Question, recorded};
 use crate::certificates::Authority;
 use crate::cluster::{Cluster, Run};
 use crate::relay::{Fault, Mail, Stage, Tls, says};
+use crate::terminal::Terminal;
 
 const SUBJECT: &str = "[prod] 1 OSD down on node2: osd.1";
 
@@ -465,34 +464,22 @@ fn at_a_terminal(
     keyboard: Keyboard,
     answer: &str,
 ) -> (String, Run) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let slave = File::options().read(true).write(true).open(name).unwrap();
-    let mut master = File::from(master);
+    let mut terminal = Terminal::new(80, 24);
     let mut command = cluster.command(arguments);
     command.stdout(Stdio::piped());
     match keyboard {
         Keyboard::Terminal => {
-            master.write_all(answer.as_bytes()).unwrap();
-            command.stdin(Stdio::from(slave.try_clone().unwrap()));
+            terminal.type_in(answer);
+            command.stdin(terminal.line());
         }
         Keyboard::File => {
             let answers = cluster.file("answers", answer, 0o600);
             command.stdin(Stdio::from(File::open(answers).unwrap()));
         }
     }
-    command.stderr(Stdio::from(slave));
-    let running = Cluster::spawn(command);
-    let screen = thread::spawn(move || {
-        let mut screen = Vec::new();
-        // Reading fails once nobody has the terminal open any more.
-        let _ = master.read_to_end(&mut screen);
-        String::from_utf8_lossy(&screen).into_owned()
-    });
-    let run = running.wait();
-    (screen.join().unwrap(), run)
+    command.stderr(terminal.line());
+    let run = Cluster::spawn(command).wait();
+    (terminal.seen(), run)
 }
 
 #[test]

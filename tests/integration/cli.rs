@@ -261,7 +261,14 @@ fn status_tells_what_is_wrong_from_the_state_alone() {
     cluster.check().exits(1);
     let (calls, requests) = (cluster.ceph.calls().len(), cluster.consul.requests().len());
     let run = cluster.run(&["status"]);
-    for part in ["osd.1", "node2", "1 mail"] {
+    assert!(run.stdout.is_ascii(), "{}", run.stdout);
+    for part in [
+        "1 OSD down",
+        "osd.1",
+        "node2",
+        "1 mail",
+        "all 5 nodes are up",
+    ] {
         assert!(
             run.exits(0).stdout.contains(part),
             "no {part} in\n{}",
@@ -271,6 +278,20 @@ fn status_tells_what_is_wrong_from_the_state_alone() {
     let document = cluster.run(&["status", "--json"]).exits(0).json();
     assert_eq!(document["version"], 1);
     assert!(document.to_string().contains("osd"), "{document}");
+    let capacity = &document["capacity"];
+    let keys = [
+        "level",
+        "percent",
+        "used_bytes",
+        "total_bytes",
+        "warn_percent",
+        "critical_percent",
+    ];
+    has_keys(capacity, &keys);
+    assert_eq!(
+        (&capacity["level"], &capacity["warn_percent"]),
+        (&json!("ok"), &json!(60.0))
+    );
     assert_eq!(
         (cluster.ceph.calls().len(), cluster.consul.requests().len()),
         (calls, requests),

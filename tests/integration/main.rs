@@ -16,4 +16,5 @@ mod petasan_import;
 mod queue;
 mod relay;
 mod state_file;
+mod terminal;
 mod wire;
