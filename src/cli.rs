@@ -2,30 +2,45 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use lettre::Address;
 
 use crate::ceph::Question;
 use crate::ceph::via_librados::SUBCOMMAND;
 use crate::selection::IdPrefix;
 
-/// Tells the administrators of a PetaSAN or Ceph cluster by e-mail that the storage fills up, that a node is gone or that
-/// disks failed.
+/// Tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong
+///
+/// It watches whether the storage fills up, nodes are gone or disks fail, and says so again when all is well. A timer runs
+/// "petanotify check" every minute. Without a command it shows the status.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "petanotify",
     version,
     max_term_width = 100,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    after_help = "Exit status: 0 all done, 1 a check could not be carried out or mail was not sent, 2 wrong usage,\n\
-                  74 the state could not be read or written, 75 another pass is running, 78 the configuration is wrong.\n\
-                  See petanotify(1) and petanotify.toml(5)."
+    after_help = "See petanotify(1) and petanotify.toml(5).",
+    after_long_help = "\
+Examples:
+  petanotify                         what is wrong now and since when
+  petanotify check --dry-run         what would be mailed now, and to whom
+  petanotify test-mail               let every recipient get one mail
+  petanotify queue list              the mails that wait, and why
+  petanotify help queue drop         the help of a command
+
+Exit status:
+  0   done: every check was carried out, no mail is left over
+  1   a check could not be carried out, or mail was not sent
+  2   wrong usage
+  74  the state could not be read or written
+  75  another pass is running
+  78  the configuration is wrong
+
+See petanotify(1) and petanotify.toml(5)."
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; by default [`Command::Status`].
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
@@ -33,12 +48,20 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration file
-    #[arg(long, value_name = "FILE", global = true)]
+    ///
+    /// By default the first of these that is set or there: $PETANOTIFY_CONFIG, $CONFIGURATION_DIRECTORY/petanotify.toml,
+    /// /etc/petanotify/petanotify.toml, petanotify/petanotify.toml in the user's configuration folder. None is needed.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, global = true)]
     pub config: Option<PathBuf>,
     /// The state file
-    #[arg(long, value_name = "FILE", global = true)]
+    ///
+    /// By default the first of these that is set: $PETANOTIFY_STATE, state.file of the configuration,
+    /// $STATE_DIRECTORY/state.json; else /var/lib/petanotify/state.json for root and petanotify/state.json in the user's
+    /// state folder for others.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, global = true)]
     pub state: Option<PathBuf>,
     /// Say what is run and how long it takes; twice for every detail
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -46,7 +69,7 @@ pub struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Colours
+    /// When to use colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
     pub color: Color,
 }
@@ -56,33 +79,59 @@ pub struct Global {
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
+    /// In a pipe as well
     Always,
-    /// Never
+    /// Not even on a terminal
     Never,
 }
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// One pass: carry out the checks, mail what is new, retry what is queued
-    #[command(after_help = "Examples:\n  \
-        petanotify check            what the timer runs every minute\n  \
-        petanotify check --dry-run  what would be mailed now, and to whom")]
+    /// One pass: look at the cluster, mail what is new, retry what waits
+    #[command(after_long_help = "\
+Examples:
+  petanotify check                   what the timer runs every minute
+  petanotify check --dry-run         what would be mailed now, and to whom
+  petanotify -v check                each step, and how long it takes")]
     Check(Check),
     /// What is wrong now and since when, from the state file alone
+    #[command(after_long_help = "\
+Examples:
+  petanotify status                  one screen
+  petanotify status --json           all of it, e.g. every OSD that is down
+  watch -c petanotify --color always status")]
     Status(Json),
-    /// The pending mails
-    #[command(subcommand)]
+    /// The pending mails: list, show, flush, drop
+    #[command(
+        subcommand,
+        after_long_help = "\
+Examples:
+  petanotify queue list              which mails wait, and why
+  petanotify queue flush             try all of them now"
+    )]
     Queue(Queue),
-    /// One test mail to each address, past the queue, with the mail server's own words
-    #[command(after_help = "Examples:\n  \
-        petanotify test-mail                  to every recipient\n  \
-        petanotify test-mail ops@example.org  to somebody in particular")]
+    /// One test mail to each address, with the mail server's own words
+    #[command(after_long_help = "\
+Examples:
+  petanotify test-mail                   to every recipient
+  petanotify test-mail ops@example.org   to somebody in particular")]
     TestMail(TestMail),
-    /// The configuration
-    #[command(subcommand)]
+    /// The configuration: show
+    #[command(
+        subcommand,
+        after_long_help = "\
+Examples:
+  petanotify config show             the settings in force"
+    )]
     Config(Config),
+    /// Completions for a shell, to standard output
+    #[command(after_long_help = "\
+Examples:
+  petanotify completions bash >/etc/bash_completion.d/petanotify
+  petanotify completions zsh >/usr/local/share/zsh/site-functions/_petanotify
+  petanotify completions fish >~/.config/fish/completions/petanotify.fish")]
+    Completions(Completions),
     /// Asks the monitors through librados; for petanotify itself
     #[command(name = SUBCOMMAND, hide = true)]
     AskCeph(AskCeph),
@@ -100,7 +149,7 @@ pub struct Check {
 }
 
 /// How to print.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Json {
     /// Print one JSON document
     #[arg(long)]
@@ -111,15 +160,28 @@ pub struct Json {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Queue {
     /// List them, oldest first
+    #[command(after_long_help = "\
+Examples:
+  petanotify queue list
+  petanotify queue list --json | jq -r '.messages[].last_error'")]
     List(Json),
     /// Print one, whole, as it would be sent now
+    #[command(after_long_help = "\
+Examples:
+  petanotify queue show 8292be0cf85c
+  petanotify queue show 8292         an id's first digits will do")]
     Show(Show),
     /// Try all of them now, also those that wait for their hour
+    #[command(after_long_help = "\
+Examples:
+  petanotify queue flush             when the mail server is well again
+  petanotify -v queue flush          and what is done on the way")]
     Flush(Json),
     /// Give up on some, or on all
-    #[command(after_help = "Examples:\n  \
-        petanotify queue drop 8292be0cf85c  one mail\n  \
-        petanotify queue drop --all         all of them, after a question")]
+    #[command(after_long_help = "\
+Examples:
+  petanotify queue drop 8292be0cf85c   one mail
+  petanotify queue drop --all          all of them, after a question")]
     Drop(Drop),
 }
 
@@ -127,7 +189,7 @@ pub enum Queue {
 #[derive(Debug, Clone, Args)]
 pub struct Show {
     /// The mail's id, as `queue list` shows it, or its first digits, at least 4
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     pub id: IdPrefix,
     /// How to print.
     #[command(flatten)]
@@ -139,7 +201,7 @@ pub struct Show {
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub struct Drop {
     /// The mails' ids, as `queue list` shows them, or their first digits, at least 4
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     pub ids: Vec<IdPrefix>,
     /// All of them; asks first
     #[arg(long)]
@@ -156,7 +218,7 @@ pub struct Drop {
 #[derive(Debug, Clone, Args)]
 pub struct TestMail {
     /// Where to send it; by default to every recipient
-    #[arg(value_name = "ADDRESS")]
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub addresses: Vec<Address>,
     /// How to print.
     #[command(flatten)]
@@ -167,6 +229,10 @@ pub struct TestMail {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
     /// The settings in force and where each came from; secrets are masked
+    #[command(after_long_help = "\
+Examples:
+  petanotify config show
+  petanotify --config new.toml config show   is this file right?")]
     Show(Json),
 }
 
@@ -188,4 +254,23 @@ pub struct AskCeph {
     /// What to ask; nothing: only whether librados can be loaded
     #[arg(value_enum)]
     pub questions: Vec<Question>,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// A shell whose completions can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash, 4 or later
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
 }

@@ -41,7 +41,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use cli::{Cli, Color, Command, Config, Queue};
+use cli::{Cli, Color, Command, Config, Json, Queue};
 use command::{Context, Done, Stop};
 use output::{Log, Priority};
 use settings::environment::Environment;
@@ -49,7 +49,7 @@ use store::Store;
 
 /// Runs a command and reports its failure.
 pub fn run(cli: &Cli) -> ExitCode {
-    if let Command::AskCeph(options) = &cli.command {
+    if let Some(Command::AskCeph(options)) = &cli.command {
         return command::ask_ceph::ask_ceph(options);
     }
     let environment = Environment::of_process();
@@ -76,6 +76,41 @@ fn log(cli: &Cli, environment: &Environment) -> Log {
 }
 
 fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop> {
+    let context = |environment| context(cli, environment, log);
+    let Some(command) = &cli.command else {
+        let done = command::status::status(&context(environment)?, Json::default())?;
+        log.hint("petanotify --help lists the commands");
+        return Ok(done);
+    };
+    match command {
+        Command::Check(options) => command::check::check(&context(environment)?, *options),
+        Command::Status(format) => command::status::status(&context(environment)?, *format),
+        Command::Queue(Queue::List(format)) => {
+            command::queue::list(&context(environment)?, *format)
+        }
+        Command::Queue(Queue::Show(options)) => {
+            command::queue::show::show(&context(environment)?, options)
+        }
+        Command::Queue(Queue::Flush(format)) => {
+            command::queue::flush::flush(context(environment)?, *format)
+        }
+        Command::Queue(Queue::Drop(options)) => {
+            command::queue::drop::give_up(&context(environment)?, options)
+        }
+        Command::TestMail(options) => {
+            command::test_mail::test_mail(&context(environment)?, options)
+        }
+        Command::Config(Config::Show(format)) => {
+            command::config::show(&context(environment)?, *format)
+        }
+        Command::Completions(options) => command::completions::completions(options.shell),
+        // Carried out above: it has no settings.
+        Command::AskCeph(_) => Ok(Done::Complete),
+    }
+}
+
+/// What a command starts from that has to do with a cluster.
+fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, Stop> {
     let settings =
         settings::load(cli.global.config.as_deref(), &environment).map_err(Stop::Config)?;
     for warning in &settings.warnings {
@@ -93,7 +128,7 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
     let state_file =
         settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
     let second_place = settings::locate::second_state_file(&environment, &state_file);
-    let context = Context {
+    Ok(Context {
         store: Store::new(state_file, second_place),
         state_option: cli.global.state.is_some(),
         style: output::style(color, no_color.as_deref(), locale.as_deref()),
@@ -102,19 +137,7 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         zone: TimeZone::system(),
         settings,
         environment,
-    };
-    match &cli.command {
-        Command::Check(options) => command::check::check(&context, *options),
-        Command::Status(format) => command::status::status(&context, *format),
-        Command::Queue(Queue::List(format)) => command::queue::list(&context, *format),
-        Command::Queue(Queue::Show(options)) => command::queue::show::show(&context, options),
-        Command::Queue(Queue::Flush(format)) => command::queue::flush::flush(context, *format),
-        Command::Queue(Queue::Drop(options)) => command::queue::drop::give_up(&context, options),
-        Command::TestMail(options) => command::test_mail::test_mail(&context, options),
-        // Carried out above: it has no settings.
-        Command::AskCeph(_) => Ok(Done::Complete),
-        Command::Config(Config::Show(format)) => command::config::show(&context, *format),
-    }
+    })
 }
 
 /// Nobody needs more of a time in a file that people read.

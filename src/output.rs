@@ -71,6 +71,13 @@ impl Log {
         self.write(Priority::Debug, &message);
     }
 
+    /// A word to whoever sits there, not about what was done; in a log it has no place.
+    pub fn hint(&self, message: &str) {
+        if self.shown >= Priority::Notice && !self.journal {
+            let _ = writeln!(io::stderr().lock(), "{message}");
+        }
+    }
+
     fn write(&self, priority: Priority, message: &dyn fmt::Display) {
         if priority > self.shown {
             return;

@@ -2,6 +2,7 @@
 
 pub mod ask_ceph;
 pub mod check;
+pub mod completions;
 pub mod config;
 pub mod deliver;
 pub mod observe;

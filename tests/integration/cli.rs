@@ -57,7 +57,7 @@ fn wrong_usage_exits_2() {
         &["--color", "sometimes", "status"],
         &["-q", "-v", "status"],
         &["--config"],
-        &[],
+        &["queue"],
     ] {
         let run = cluster.run(arguments);
         run.exits(2);

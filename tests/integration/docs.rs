@@ -1,10 +1,11 @@
 //! What the program can do stands in its manuals: every command, option and configuration key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use crate::cluster::Cluster;
+use crate::definition::{Defined, commands, mentions};
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -13,9 +14,21 @@ fn page(name: &str) -> String {
 
 /// A manual page as it is read, as far as this looks for words in it: mdoc(7) with `Fl json` written as `-json`.
 fn manual(name: &str) -> String {
+    read_mdoc(&page(name))
+}
+
+fn read_mdoc(mdoc: &str) -> String {
     let mut text = String::new();
-    for line in page(name).lines().filter(|line| !line.starts_with(".\\\"")) {
-        let line = line.replace("\\-", "-").replace("\\&", "");
+    let is_layout = |line: &&str| {
+        [".\\\"", ".Bl", ".Bd"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
+    };
+    for line in mdoc.lines().filter(|line| !is_layout(line)) {
+        let line = line
+            .replace("\\-", "-")
+            .replace("\\&", "")
+            .replace("\\(dq", "\"");
         match line.strip_prefix('.') {
             Some(request) => text.push_str(&with_flags(request)),
             None => text.push_str(&line),
@@ -25,11 +38,12 @@ fn manual(name: &str) -> String {
     text
 }
 
+fn is_macro(word: &str) -> bool {
+    word.len() == 2 && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.is_ascii()
+}
+
 /// A line of macros; whatever follows `Fl`, up to the next macro, is a flag without its first dash.
 fn with_flags(request: &str) -> String {
-    let is_macro = |word: &str| {
-        word.len() == 2 && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.is_ascii()
-    };
     let is_delimiter =
         |word: &str| word.len() == 1 && word.starts_with(|c: char| c.is_ascii_punctuation());
     let mut is_flag = false;
@@ -46,94 +60,120 @@ fn with_flags(request: &str) -> String {
     words.join(" ")
 }
 
-/// Whether `word` stands in `text` and is not just a part of another.
-fn mentions(text: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
+/// A section of a page, from the line after `.Sh NAME` or `.Ss NAME` to the next one.
+fn section<'a>(mdoc: &'a str, head: &str) -> &'a str {
+    let start = mdoc.find(&format!("\n{head}\n"));
+    let start = start.unwrap_or_else(|| panic!("no {head}")) + head.len() + 2;
+    let rest = &mdoc[start..];
+    let ends = ["\n.Sh ", "\n.Ss "].map(|next| rest.find(next).unwrap_or(rest.len()));
+    &rest[..ends[0].min(ends[1])]
 }
 
-/// The words in the first column of a section of `--help`: subcommands or options.
-fn first_column(help: &str, section: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let lines = help
-        .lines()
-        .skip_while(|line| *line != format!("{section}:"))
-        .skip(1);
-    for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {
-        let indent = line.len() - line.trim_start().len();
-        let is_entry = if section == "Commands" {
-            indent == 2
-        } else {
-            line.trim_start().starts_with('-') && !line.trim_start().starts_with("- ")
-        };
-        if is_entry {
-            let entry = line.trim_start().split("  ").next().unwrap_or_default();
-            found.extend(
-                entry
-                    .split([',', ' '])
-                    .map(|word| word.trim_end_matches("...").to_owned()),
-            );
+/// The items of the outermost list of a section: what stands behind `.It`, and the text with it.
+fn items(section: &str) -> Vec<(String, String)> {
+    let mut items: Vec<(String, String)> = Vec::new();
+    let mut depth = 0_usize;
+    for line in section.lines() {
+        let head = line.strip_prefix(".It ").filter(|_| depth == 1);
+        if line.starts_with(".Bl") {
+            depth += 1;
+        } else if line.starts_with(".El") {
+            depth -= 1;
+        }
+        match (head, items.last_mut()) {
+            (Some(head), _) => items.push((head.to_owned(), format!(".{head}\n"))),
+            (None, Some((_, text))) => text.push_str(&format!("{line}\n")),
+            (None, None) => {}
         }
     }
-    found
+    items
 }
 
-/// Every command with its options, as `--help` tells: `queue list` and `--json`.
-fn commands_and_options(
-    cluster: &Cluster,
-    command: &[&str],
-    found: &mut BTreeSet<(String, String)>,
-) {
-    let mut arguments = command.to_vec();
-    arguments.push("--help");
-    let help = cluster.run(&arguments).exits(0).stdout.clone();
-    for option in first_column(&help, "Options") {
-        if option.starts_with('-') {
-            found.insert((command.join(" "), option));
-        }
-    }
-    for name in first_column(&help, "Commands") {
-        if name != "help" && !name.is_empty() {
-            let deeper = [command, &[name.as_str()]].concat();
-            found.insert((deeper.join(" "), String::new()));
-            commands_and_options(cluster, &deeper, found);
-        }
-    }
+/// The words between the first `Cm` and the next macro: `queue drop` of `Cm queue drop Op Fl -json`.
+fn command_words(line: &str) -> Option<String> {
+    let words = line.trim_start_matches('.').split(' ');
+    let words = words.skip_while(|word| *word != "Cm").skip(1);
+    let words: Vec<&str> = words.take_while(|word| !is_macro(word)).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Everything in a text that looks like an option.
+fn flags(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| c.is_whitespace() || ",;:()|'\"".contains(c));
+    let words = words.map(|word| word.trim_end_matches('.'));
+    let is_flag = |word: &&str| {
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
+        name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    words.filter(is_flag).map(str::to_owned).collect()
 }
 
 #[test]
-fn every_command_and_option_is_in_the_manual() {
-    let cluster = Cluster::new();
-    let mut found = BTreeSet::new();
-    commands_and_options(&cluster, &[], &mut found);
-    for expected in [
-        ("check", "--dry-run"),
-        ("queue list", "--json"),
-        ("", "--config"),
-        ("", "-v"),
-        ("config show", ""),
-    ] {
-        assert!(
-            found.contains(&(expected.0.to_owned(), expected.1.to_owned())),
-            "--help was not understood: {found:?}"
-        );
-    }
-    let manual = manual("man/petanotify.1");
-    let missing: Vec<_> = found
-        .iter()
-        .filter(|(command, option)| {
-            if option.is_empty() {
-                !manual.contains(command)
-            } else {
-                !mentions(&manual, option)
-            }
-        })
+fn the_manual_has_every_command_with_its_options_and_no_other() {
+    let mdoc = page("man/petanotify.1");
+    let described: BTreeMap<String, String> = items(section(&mdoc, ".Ss Commands"))
+        .into_iter()
+        .filter_map(|(head, text)| Some((command_words(&head)?, read_mdoc(&text))))
         .collect();
-    assert!(missing.is_empty(), "man/petanotify.1 lacks {missing:?}");
+    let synopsis = section(&mdoc, ".Sh SYNOPSIS");
+    let synopsis: BTreeMap<String, String> = (synopsis.split("\n.Nm\n").map(|form| {
+        let command = form.lines().find(|line| line.starts_with(".Cm"));
+        let name = command.and_then(command_words).unwrap_or_default();
+        (name, read_mdoc(form))
+    }))
+    .collect();
+    let options: Vec<(String, String)> = items(section(&mdoc, ".Ss Options"));
+    let options: String = options.iter().map(|(_, text)| read_mdoc(text)).collect();
+
+    let all = commands();
+    for command in &all {
+        let name = command.name();
+        for option in &command.global_options {
+            assert!(mentions(&options, option), "Options: no {option}");
+        }
+        if name.is_empty() || !command.subcommands.is_empty() {
+            assert_eq!(command.options, BTreeSet::new(), "{name}");
+            continue;
+        }
+        let item = described
+            .get(&name)
+            .unwrap_or_else(|| panic!("no item for {name}"));
+        let form = synopsis
+            .get(&name)
+            .unwrap_or_else(|| panic!("no form of {name}"));
+        for option in &command.options {
+            assert!(mentions(item, option), "{name}: no {option} in\n{item}");
+            let is_long = option.starts_with("--");
+            assert!(
+                !is_long || mentions(form, option),
+                "{name}: no {option} in\n{form}"
+            );
+        }
+        for value in &command.values {
+            let known = mentions(item, value) || mentions(&options, value);
+            assert!(known, "{name}: no {value} in\n{item}");
+        }
+        let known: BTreeSet<String> = command
+            .options
+            .union(&command.global_options)
+            .cloned()
+            .collect();
+        for text in [item, form] {
+            let unknown: Vec<String> = flags(text).difference(&known).cloned().collect();
+            assert!(unknown.is_empty(), "{name} has no {unknown:?}:\n{text}");
+        }
+    }
+    let known: BTreeSet<String> = all
+        .iter()
+        .map(Defined::name)
+        .chain(["help".to_owned()])
+        .collect();
+    for name in described.keys().chain(synopsis.keys()) {
+        assert!(known.contains(name), "there is no command {name}");
+    }
+    let global = &all[0].global_options;
+    let unknown: Vec<String> = flags(&options).difference(global).cloned().collect();
+    assert!(unknown.is_empty(), "Options: there is no {unknown:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod certificates;
 mod cli;
 mod cluster;
 mod consul;
+mod definition;
 mod docs;
 mod librados;
 mod pass;
