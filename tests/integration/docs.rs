@@ -229,20 +229,91 @@ fn keys() -> BTreeSet<String> {
     keys
 }
 
+/// What the manual says of each key, such as `smtp.host`, and the line of its example.
+fn described_keys() -> BTreeMap<String, (String, String)> {
+    let mdoc = page("man/petanotify.toml.5");
+    let heads = mdoc.lines().filter(|line| line.starts_with(".Ss ["));
+    let mut described = BTreeMap::new();
+    for head in heads {
+        let name = head.trim_start_matches(".Ss ").replace("\\&", "");
+        let name = name.trim_matches(['[', ']']);
+        for (item, text) in items(section(&mdoc, head)) {
+            let key = command_words(&item).unwrap_or_else(|| panic!("{head}: {item} is no key"));
+            let text = read_mdoc(&text);
+            let example = text.split("\nExample:\nDl ").nth(1);
+            let example = example.and_then(|rest| rest.lines().next());
+            let example = example.unwrap_or_else(|| panic!("{name}.{key} has no example"));
+            let example = example.to_owned();
+            described.insert(format!("{name}.{key}"), (text, example));
+        }
+    }
+    described
+}
+
 #[test]
-fn every_key_is_in_its_manual() {
-    let manual = manual("man/petanotify.toml.5");
-    let missing: Vec<String> = keys()
-        .into_iter()
-        .filter(|key| {
-            let (section, name) = key.rsplit_once('.').unwrap();
-            !mentions(&manual, name) || !manual.contains(section)
-        })
-        .collect();
+fn the_manual_has_every_key_with_its_default_and_no_other() {
+    let described = described_keys();
+    let (known, found) = (keys(), described.keys().cloned().collect());
+    let missing: Vec<_> = known.difference(&found).collect();
     assert!(
         missing.is_empty(),
         "man/petanotify.toml.5 lacks {missing:?}"
     );
+    let unknown: Vec<_> = found.difference(&known).collect();
+    assert!(unknown.is_empty(), "there is no {unknown:?}");
+
+    let cluster = Cluster::petasan();
+    cluster.write_config("");
+    let document = cluster.run(&["config", "show", "--json"]).exits(0).json();
+    for (key, (text, _)) in &described {
+        let says = text.contains("\nDefault:") || text.contains("It is needed");
+        assert!(says, "{key}: no default in\n{text}");
+        let settings = document["settings"].as_array().unwrap();
+        let setting = settings.iter().find(|setting| setting["key"] == **key);
+        let setting = setting.filter(|setting| setting["origin"] == "default");
+        let Some(value) = setting.and_then(|setting| setting["value"].as_str()) else {
+            continue;
+        };
+        let default = text.split("\nDefault:").nth(1).unwrap_or_default();
+        let default = default.split("\nExample:").next().unwrap_or_default();
+        assert!(
+            default.contains(value),
+            "{key}: the default is {value}, not\n{default}"
+        );
+    }
+}
+
+#[test]
+fn the_examples_of_the_manual_are_allowed_all_at_once() {
+    let cluster = Cluster::new();
+    let secret = cluster.file("secret", "correct horse\n", 0o600);
+    let described = described_keys();
+    let mut sections: BTreeMap<&str, String> = BTreeMap::new();
+    for (key, (_, example)) in &described {
+        let (section, name) = key.rsplit_once('.').unwrap();
+        assert!(
+            example.starts_with(&format!("{name} = ")),
+            "{key}: {example}"
+        );
+        let line = match name {
+            // These files are read with the configuration, and are not on this machine.
+            "token_file" | "password_file" => format!("{name} = \"{}\"", secret.display()),
+            _ => example.clone(),
+        };
+        let lines = sections.entry(section).or_default();
+        lines.push_str(&format!("{line}\n"));
+    }
+    let config: Vec<String> = sections
+        .iter()
+        .map(|(section, lines)| match *section {
+            "recipient" => format!("[[{section}]]\n{lines}"),
+            _ => format!("[{section}]\n{lines}"),
+        })
+        .collect();
+    let config = config.concat();
+    cluster.write_config(&config);
+    let run = cluster.run(&["config", "show", "--json"]);
+    assert_eq!(run.code, Some(0), "{}\n{config}", run.stderr);
 }
 
 /// A commented line of the example that is TOML: a key or a section's head.
