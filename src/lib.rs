@@ -43,7 +43,7 @@ use jiff::tz::TimeZone;
 
 use cli::{Cli, Color, Command, Config, Json, Queue};
 use command::{Context, Done, Stop};
-use output::{Log, Priority};
+use output::{Log, Look, Priority};
 use settings::environment::Environment;
 use store::Store;
 
@@ -72,7 +72,10 @@ fn log(cli: &Cli, environment: &Environment) -> Log {
         (false, _) => Priority::Debug,
     };
     let stream = environment.text("JOURNAL_STREAM");
-    Log::new(shown, output::stderr_is_journal(stream.as_deref()))
+    let journal = output::stderr_is_journal(stream.as_deref());
+    let utf8 = locale(environment).is_some_and(|locale| output::is_utf8(&locale));
+    let look = Look::on_stderr(environment.text("TERM").as_deref(), utf8);
+    Log::with_progress(shown, journal, look)
 }
 
 fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop> {
@@ -122,9 +125,7 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
         Color::Never => Some(false),
     };
     let no_color = environment.text("NO_COLOR");
-    // The first of these that is set and not empty counts (POSIX, Environment Variables, 8.2).
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let locale = locale.iter().find_map(|name| environment.text(name));
+    let locale = locale(&environment);
     let state_file =
         settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
     let second_place = settings::locate::second_state_file(&environment, &state_file);
@@ -138,6 +139,13 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
         settings,
         environment,
     })
+}
+
+/// The locale of the characters: the first of these that is set and not empty (POSIX, Environment Variables, 8.2).
+fn locale(environment: &Environment) -> Option<String> {
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| environment.text(name))
 }
 
 /// Nobody needs more of a time in a file that people read.

@@ -2,11 +2,18 @@
 //!
 //! `println!` panics on a closed pipe, so everything is written through [`write_stdout`] and [`Log`].
 
+mod progress;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
+pub use self::progress::{Look, Progress};
 pub use crate::text::one_line;
+
+use self::progress::LastLine;
 
 /// How serious a log line is, in the numbers of syslog (RFC 5424, section 6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,12 +35,36 @@ pub enum Priority {
 pub struct Log {
     shown: Priority,
     journal: bool,
+    last_line: Arc<LastLine>,
 }
 
 impl Log {
     /// A log that shows lines up to and including `shown`, with priorities as prefix if `journal` is set.
     pub fn new(shown: Priority, journal: bool) -> Self {
-        Log { shown, journal }
+        Log::with_progress(shown, journal, Look::Hidden)
+    }
+
+    /// Such a log for a terminal on which progress is shown below its lines, unless only errors are.
+    pub fn with_progress(shown: Priority, journal: bool, look: Look) -> Self {
+        let look = match shown {
+            Priority::Error => Look::Hidden,
+            _ => look,
+        };
+        Log {
+            shown,
+            journal,
+            last_line: Arc::new(LastLine::new(look)),
+        }
+    }
+
+    /// Shows that others are waited for, e.g. `asking Ceph`, until the answer is dropped.
+    pub fn waiting(&self, what: &'static str) -> Progress {
+        Progress::waiting(&self.last_line, what)
+    }
+
+    /// Shows how many things are done, e.g. `tried 120 of 1,000 mails`, until the answer is dropped.
+    pub fn counting(&self, done: &'static str, all: usize, noun: &'static str) -> Progress {
+        Progress::counting(&self.last_line, done, all, noun)
     }
 
     /// This log for a command that tells on standard output what became of each thing: only errors, unless more than is
@@ -43,7 +74,10 @@ impl Log {
             Priority::Error | Priority::Warning | Priority::Notice => Priority::Error,
             more @ (Priority::Info | Priority::Debug) => more,
         };
-        Log { shown, ..*self }
+        Log {
+            shown,
+            ..self.clone()
+        }
     }
 
     /// Something that was to be done was not.
@@ -74,7 +108,7 @@ impl Log {
     /// A word to whoever sits there, not about what was done; in a log it has no place.
     pub fn hint(&self, message: &str) {
         if self.shown >= Priority::Notice && !self.journal {
-            let _ = writeln!(io::stderr().lock(), "{message}");
+            self.last_line.write_above(&format!("{message}\n"));
         }
     }
 
@@ -83,8 +117,7 @@ impl Log {
             return;
         }
         let line = render_log_line(priority, self.journal, &message.to_string());
-        // Nobody is left to be told when standard error is gone.
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+        self.last_line.write_above(&line);
     }
 }
 
@@ -206,9 +239,17 @@ pub fn is_utf8(locale: &str) -> bool {
     })
 }
 
-/// Columns and rows.
+/// Columns and rows of standard output.
 fn terminal_size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    size_of(io::stdout())
+}
+
+fn stderr_columns() -> Option<usize> {
+    size_of(io::stderr()).map(|(columns, _)| columns)
+}
+
+fn size_of(terminal: impl AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
 }
 

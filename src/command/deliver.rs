@@ -89,7 +89,9 @@ pub fn deliver(
     let due = queue.due(context.now);
     let mails = due.iter().map(|entry| (entry, compose(entry, sender)));
     let mut mails = mails.enumerate().peekable();
+    let progress = log.counting("tried", due.len(), "mail");
     while let Some((tried, (entry, mail))) = mails.next() {
+        progress.reached(tried);
         if stopping.is_set() {
             log.warning(format!(
                 "told to end, so {} must wait for the next pass",

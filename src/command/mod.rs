@@ -103,6 +103,7 @@ impl Stop {
 
 /// Takes the lock, waiting for another pass to end.
 fn lock(context: &Context) -> Result<Lock, Stop> {
+    let _progress = context.log.waiting("waiting for another pass to end");
     let lock = context.store.lock(LOCK_PATIENCE);
     lock.map_err(|error| match error {
         LockError::Held(cause) => Stop::Locked(cause),

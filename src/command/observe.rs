@@ -30,6 +30,7 @@ pub fn observe(context: &Context) -> Sight {
         usage: settings.checks.capacity.is_some(),
         osd_tree: settings.checks.osds.is_some(),
     };
+    let _progress = log.waiting("asking Ceph and Consul");
     thread::scope(|scope| {
         let asked = scope.spawn(|| ceph::ask(&settings.ceph, wanted, log));
         let (nodes, datacenter, import) = ask_consul(context);
@@ -190,9 +191,11 @@ pub fn import_alone(context: &Context, keep: Keep) -> Option<Import> {
     if !needs_import(&context.settings) {
         return None;
     }
+    let progress = context.log.waiting("asking Consul");
     let read = Agent::new(&context.settings.consul)
         .map_err(|e| format!("{e:#}"))
         .and_then(|agent| read_import(&agent, context));
+    drop(progress);
     settle_import(context, Some(read), keep)
 }
 

@@ -73,7 +73,9 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
     }
     let mut session = Session::new(relay.clone(), context.log.clone());
     let mut mails = Vec::new();
-    for to in &addresses {
+    let progress = context.log.counting("tried", addresses.len(), "mail");
+    for (tried, to) in addresses.iter().enumerate() {
+        progress.reached(tried);
         let delivery = match test.compose(to) {
             Ok(mail) => {
                 let mail = Outgoing {
@@ -97,11 +99,12 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
                 .log
                 .error(format!("test mail to {to} {outcome}: {answer}"));
         } else if !options.format.json {
-            print(&format!("{outcome}  {to}  {answer}\n"))?;
+            progress.aside(|| print(&format!("{outcome}  {to}  {answer}\n")))?;
         }
         mails.push(mail);
     }
     session.close();
+    drop(progress);
     let accepted = mails.iter().all(|mail| mail.outcome == Outcome::Accepted);
     if options.format.json {
         print_json(&Document {

@@ -5,12 +5,18 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::cluster::{Cluster, Run};
+use crate::ceph::{Behaviour, Question, recorded};
+use crate::cluster::{Cluster, Run, Running};
+use crate::relay::{Fault, Stage};
+
+/// However slow the machine is, what is waited for has come by then.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A terminal with somebody before it.
 pub(crate) struct Terminal {
@@ -58,6 +64,27 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Lets petanotify run with both outputs on the terminal.
+    pub(crate) fn start(&self, cluster: &Cluster, arguments: &[&str]) -> Running {
+        let mut command = cluster.command(arguments);
+        command.stdout(self.line()).stderr(self.line());
+        Cluster::spawn(command)
+    }
+
+    /// Waits until this has come.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        let begin = Instant::now();
+        loop {
+            let screen = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();
+            if screen.contains(text) {
+                return;
+            }
+            assert!(begin.elapsed() < LIMIT, "no {text} in {screen:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The terminal as an input or output of a command.
     pub(crate) fn line(&self) -> Stdio {
         Stdio::from(self.line.try_clone().unwrap())
@@ -70,6 +97,23 @@ impl Terminal {
         let screen = self.screen.lock().unwrap();
         String::from_utf8_lossy(&screen).replace("\r\n", "\n")
     }
+}
+
+/// What is left to see of what came: the carriage return goes back, and `ESC [ K` erases.
+fn left_on_screen(seen: &str) -> String {
+    let mut lines = Vec::new();
+    for line in seen.lines() {
+        let mut visible = String::new();
+        for part in line.split_inclusive('\r') {
+            match part.strip_prefix("\u{1b}[K") {
+                // What follows a carriage return is always an erasure: else old text would shine through.
+                Some(rest) => rest.clone_into(&mut visible),
+                None => visible.push_str(part),
+            }
+        }
+        lines.push(visible.replace('\r', ""));
+    }
+    lines.join("\n")
 }
 
 /// What a run shows on a terminal of this size.
@@ -155,4 +199,91 @@ fn a_pass_that_is_long_ago_comes_first_and_with_what_to_do() {
         !screen.contains("\u{1b}[32m"),
         "nothing old is green:\n{screen}"
     );
+}
+
+/// A cluster that answers only when it is told to.
+fn slow() -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.env("TERM", "xterm");
+    cluster.set("ceph.timeout", "\"60s\"");
+    let answer = Behaviour::Wait(recorded("18.2.7/status.healthy"));
+    cluster.ceph.does(Question::Status, &answer);
+    cluster
+}
+
+#[test]
+fn a_pass_by_hand_tells_what_it_waits_for_and_leaves_no_trace_of_it() {
+    let cluster = slow();
+    let terminal = Terminal::new(80, 24);
+    // With log lines in between: they stand above, whole.
+    let pass = terminal.start(&cluster, &["-vv", "check"]);
+    terminal.wait_for("asking Ceph and Consul … 3 s");
+    cluster.ceph.release();
+    pass.wait().exits(0);
+    let seen = terminal.seen();
+    let left = left_on_screen(&seen);
+    assert!(!left.contains("asking"), "{left}");
+    assert!(
+        left.contains("petanotify: the pass took") && left.contains("all 5 nodes are up"),
+        "{left}"
+    );
+    let cut = left
+        .lines()
+        .find(|line| !line.starts_with("petanotify: ") && line.contains("petanotify: "));
+    assert_eq!(cut, None, "a log line begins in the middle of another");
+}
+
+#[test]
+fn progress_is_for_those_who_look_and_want_to_see_it() {
+    for (arguments, term) in [(&["-q", "check"][..], "xterm"), (&["check"], "dumb")] {
+        let mut cluster = Cluster::new();
+        cluster.env("TERM", term);
+        cluster.ceph.does(Question::Status, &Behaviour::Hang);
+        cluster.set("ceph.timeout", "\"3s\"");
+        let terminal = Terminal::new(80, 24);
+        terminal.start(&cluster, arguments).wait().exits(1);
+        let seen = terminal.seen();
+        assert!(seen.contains("no answer within 3 s"), "{seen}");
+        assert!(
+            !seen.contains("asking") && !seen.contains("\u{1b}[K"),
+            "{seen}"
+        );
+    }
+    let mut cluster = Cluster::new();
+    cluster.env("TERM", "xterm");
+    cluster.ceph.does(Question::Status, &Behaviour::Hang);
+    cluster.set("ceph.timeout", "\"3s\"");
+    let (screen, run) = shown(&cluster, (80, 24), &["check"]);
+    assert!(!screen.contains("asking") && !run.exits(1).stderr.contains("asking"));
+}
+
+#[test]
+fn mails_are_counted_while_they_are_sent() {
+    let mut cluster = Cluster::new();
+    cluster.env("TERM", "xterm");
+    cluster.env("LANG", "C");
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.recipients(&["a@example.org", "b@example.org", "c@example.org"]);
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    cluster.check().exits(1);
+    cluster.relay.heal();
+    cluster
+        .relay
+        .fault(Stage::End, Fault::Late(Duration::from_millis(1200)));
+    for arguments in [&["queue", "flush"][..], &["test-mail"]] {
+        let terminal = Terminal::new(80, 24);
+        let flush = terminal.start(&cluster, arguments);
+        terminal.wait_for("\r\u{1b}[Ktried ");
+        terminal.wait_for(" of 3 mails ... ");
+        flush.wait().exits(0);
+        let left = left_on_screen(&terminal.seen());
+        assert!(!left.contains("tried"), "{left}");
+        let told = ["sent  ", "accepted  "]
+            .map(|word| left.lines().filter(|line| line.starts_with(word)).count());
+        assert_eq!(
+            told.iter().sum::<usize>(),
+            3,
+            "one whole line each:\n{left}"
+        );
+    }
 }
