@@ -3,9 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use clap::Parser as _;
+use mailparse::MailHeaderMap as _;
+use petanotify::cli::Cli;
 
 use crate::cluster::Cluster;
 use crate::definition::{Defined, commands, mentions};
+use crate::relay::{Fault, Stage};
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -395,5 +401,267 @@ fn the_example_has_every_key_commented_out_and_loads_with_and_without_the_marks(
     };
     for key in keys.iter().filter(|key| !key.starts_with("recipient.")) {
         assert!(from_file(key), "{key} of the example was not taken");
+    }
+}
+
+/// The fenced blocks of README.md in this language, without the indent of a list.
+fn readme_blocks(language: &str) -> Vec<String> {
+    let readme = page("README.md");
+    let mut blocks = Vec::new();
+    let mut lines = readme.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() != format!("```{language}") {
+            continue;
+        }
+        let block = lines
+            .by_ref()
+            .map(str::trim_start)
+            .take_while(|line| *line != "```");
+        blocks.push(block.map(|line| format!("{line}\n")).collect());
+    }
+    assert!(!blocks.is_empty(), "README.md has no {language}");
+    blocks
+}
+
+/// What a person is told to type: every line of the README's blocks for the shell, without its comment.
+fn readme_commands() -> Vec<String> {
+    let lines = readme_blocks("sh").concat();
+    let commands = lines
+        .lines()
+        .map(|line| line.split("  #").next().unwrap_or_default());
+    let commands = commands.map(|line| line.split(" # ").next().unwrap_or_default().trim());
+    commands
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A cluster with one mail that waits, as somebody who reads the README might have before him.
+fn one_mail_waits() -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.set("smtp.max_attempts", "10");
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    cluster.check().exits(1);
+    cluster.relay.heal();
+    cluster
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let units = ["petanotify.service", "petanotify.timer"];
+    for command in readme_commands() {
+        let words: Vec<&str> = command.split(' ').collect();
+        match words[0] {
+            "petanotify" => {
+                let cluster = one_mail_waits();
+                let id = cluster.queue()[0]["id"].as_str().unwrap().to_owned();
+                let to_file = words.iter().position(|word| word.starts_with('>'));
+                let arguments = &words[1..to_file.unwrap_or(words.len())];
+                let arguments: Vec<&str> = arguments
+                    .iter()
+                    .map(|word| if *word == "ID" { id.as_str() } else { word })
+                    .collect();
+                let run = cluster.run(&arguments);
+                assert_eq!(run.code, Some(0), "{command}: {}", run.stderr);
+                assert!(!run.stdout.is_empty(), "{command}");
+            }
+            "install" => installs(&words),
+            "systemctl" | "journalctl" => {
+                let names = words[1..].iter().filter(|word| word.contains("petanotify"));
+                for name in names {
+                    let unit = units.iter().any(|unit| unit.starts_with(name));
+                    assert!(unit, "{command}: there is no {name}");
+                }
+            }
+            // They are run on real ones.
+            "ceph" | "consul" => {
+                let test = page("tests/real/test_cluster.py");
+                let lines = format!("readme_commands(\"{}\")", words[0]);
+                assert!(test.contains(&lines), "{command}: is it tried anywhere?");
+            }
+            // tests/run does the same.
+            "cargo" => assert_eq!(command, "cargo build --release --locked"),
+            "umask" | "(umask" => {}
+            program => {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
+                assert!(path.is_file(), "{command}: what is that?");
+            }
+        }
+    }
+}
+
+/// Runs a line that installs files, into a folder of its own.
+fn installs(words: &[&str]) {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["usr/bin", "etc/systemd/system"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    let inside = words.iter().map(|word| match *word {
+        "target/release/petanotify" => env!("CARGO_BIN_EXE_petanotify").to_owned(),
+        word if word.starts_with('/') => format!("{}{word}", root.path().display()),
+        word => word.to_owned(),
+    });
+    let inside: Vec<String> = inside.collect();
+    let mut install = Command::new(&inside[0]);
+    install
+        .args(&inside[1..])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let ended = install.output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
+#[test]
+fn every_configuration_of_the_readme_is_allowed() {
+    let cluster = Cluster::new();
+    let secret = cluster.file("secret", "correct horse\n", 0o600);
+    for block in readme_blocks("toml") {
+        let config = block.replace("/etc/petanotify/smtp-password", secret.to_str().unwrap());
+        cluster.write_config(&config);
+        let run = cluster.run(&["config", "show"]);
+        assert_eq!(run.code, Some(0), "{}\n{config}", run.stderr);
+    }
+}
+
+/// The text of a mail in `tests/golden`, with the headers that a mail program shows.
+fn golden_mail(name: &str) -> (String, String) {
+    let raw = page(&format!("tests/golden/{name}"));
+    let mail = mailparse::parse_mail(raw.as_bytes()).unwrap();
+    let text = mail
+        .parts()
+        .find(|part| part.ctype.mimetype == "text/plain")
+        .unwrap();
+    let shown = ["From", "To", "Subject", "Date"].map(|name| {
+        let value = mail.headers.get_first_value(name).unwrap();
+        format!("{name}: {value}\n")
+    });
+    let text = text.get_body().unwrap().replace("\r\n", "\n");
+    let text = text.replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let subject = mail.headers.get_first_value("Subject").unwrap();
+    (
+        subject,
+        format!("{}\n{}\n", shown.concat(), text.trim_end()),
+    )
+}
+
+#[test]
+fn the_pictures_of_the_readme_are_true() {
+    let texts = readme_blocks("text");
+    let (_, mail) = golden_mail("osds-raised.eml");
+    let screen = page("tests/golden/status-all-bad-80-utf8-colour.txt");
+    let parts = screen.split("\u{1b}[").enumerate();
+    let screen: String = parts
+        .map(|(place, part)| match place {
+            0 => part,
+            _ => part.split_once('m').unwrap().1,
+        })
+        .collect();
+    // The blocks' lines have lost their indent.
+    for picture in [mail, screen] {
+        let picture: String = picture
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start()))
+            .collect();
+        assert!(
+            texts.contains(&picture),
+            "README.md shows something else than\n{picture}"
+        );
+    }
+}
+
+#[test]
+fn the_subjects_of_the_readme_are_those_of_mails() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    let mails = names.filter(|name| name.ends_with(".eml"));
+    let subjects: BTreeSet<String> = mails.map(|name| golden_mail(&name).0).collect();
+    let readme = page("README.md");
+    let told: Vec<&str> = readme
+        .split('`')
+        .filter(|part| part.starts_with("[prod] "))
+        .collect();
+    assert!(told.len() > 5, "{told:?}");
+    for subject in told {
+        assert!(subjects.contains(subject), "no mail is called {subject}");
+    }
+}
+
+/// A command line as the shell would cut it, up to what follows; `ID` stands for an id.
+fn command_line(text: &str) -> Vec<String> {
+    let line = text.lines().next().unwrap_or_default();
+    let ends = ["  ", " |", " >", " &&", " #", " \\"].iter();
+    let end = ends.filter_map(|end| line.find(end)).min();
+    let words = line[..end.unwrap_or(line.len())].split_whitespace();
+    let id = |word| if word == "ID" { "8292be0cf85c" } else { word };
+    words.map(|word| id(word).to_owned()).collect()
+}
+
+#[test]
+fn every_command_line_of_manual_and_readme_can_be_typed() {
+    let mdoc = page("man/petanotify.1");
+    let examples = read_mdoc(section(&mdoc, ".Sh EXAMPLES"));
+    let examples = examples.replace("xargs -r petanotify queue drop", "petanotify queue drop ID");
+    let typed = [
+        "\nDl # ", "\nDl $ ", "\n# ", "\n$ ", "&& ", "color ", "    ",
+    ]
+    .map(|prompt| {
+        let prompt = format!("{prompt}petanotify ");
+        let found = examples.match_indices(&prompt);
+        found
+            .map(|(at, _)| command_line(examples[at..].trim_start_matches(|c| c != 'p')))
+            .collect::<Vec<_>>()
+    });
+    let readme = page("README.md");
+    let inline = readme
+        .split('`')
+        .filter(|part| part.starts_with("petanotify "));
+    let lines: Vec<Vec<String>> = typed
+        .into_iter()
+        .flatten()
+        .chain(inline.map(command_line))
+        .collect();
+    assert!(lines.len() > 12, "{lines:?}");
+    for words in lines {
+        if words[1] != "help"
+            && let Err(error) = Cli::try_parse_from(&words)
+        {
+            panic!("{words:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_manuals_have_the_sections_that_people_look_for() {
+    for (name, heads) in [
+        (
+            "man/petanotify.1",
+            &[
+                "UNDER SYSTEMD",
+                "ENVIRONMENT",
+                "FILES",
+                "EXIT STATUS",
+                "EXAMPLES",
+                "SEE ALSO",
+            ][..],
+        ),
+        (
+            "man/petanotify.toml.5",
+            &["ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"],
+        ),
+    ] {
+        let mdoc = page(name);
+        for head in heads {
+            assert!(
+                section(&mdoc, &format!(".Sh {head}")).len() > 40,
+                "{name}: {head}"
+            );
+        }
     }
 }

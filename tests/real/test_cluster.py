@@ -12,6 +12,7 @@ packages that tests/real/install names, and the release build.
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from parts.cluster import LOGIN, Cluster  # noqa: E402
 from parts.consul import Consul  # noqa: E402
+from parts.consul import binary as consul_binary  # noqa: E402
 from parts.petanotify import Petanotify, binary  # noqa: E402
 from parts.processes import (  # noqa: E402
     PartFailed,
@@ -670,6 +672,48 @@ class ImportScenarios(Scenario):
         self.put_users()
         self.check()
         self.expect_mails(r"\[petasan\] 1 OSD down on node1: osd\.2", raised_in=1)
+
+
+def readme_commands(program):
+    """What README.md tells people to type that begins with this program."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    lines = [line for line in readme.splitlines() if line.startswith(program + " ")]
+    if not lines:
+        raise PartFailed(f"README.md has no command that begins with {program}")
+    return lines
+
+
+class ReadmeScenarios(Scenario):
+    def test_any_other_cluster(self):
+        """what README.md has to be typed on other clusters: a key that can only look, a node"""
+        keyrings = folder / f"etc-ceph-{via}"
+        keyrings.mkdir()
+        for line in readme_commands("ceph"):
+            self.type_in(line.replace("/etc/ceph", str(keyrings)), CEPH_CONF=self.ceph.conf)
+        self.petanotify.settings["ceph"]["name"] = "client.petanotify"
+        keyring = keyrings / "ceph.client.petanotify.keyring"
+        self.petanotify.settings["ceph"]["keyring"] = str(keyring)
+        self.consul.delete("PetaSAN/Nodes/node1")
+        self.addCleanup(cluster.put_node, "node1")
+        for line in readme_commands("consul"):
+            consul = str(consul_binary())
+            line = line.replace("consul", consul, 1)
+            self.type_in(line, CONSUL_HTTP_ADDR=self.consul.url())
+        checks = {check["name"]: check for check in self.dry_run()["checks"]}
+        self.assertEqual({check["state"] for check in checks.values()}, {"ok"})
+        self.assertEqual(checks["nodes"]["summary"], "all 5 nodes are up")
+
+    def type_in(self, line, **environment):
+        environment = {name: str(value) for name, value in environment.items()}
+        shell = subprocess.run(
+            ["sh", "-c", line],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(shell.returncode, 0, f"{line}: {shell.stderr}")
 
 
 class PlainResult(unittest.TestResult):
