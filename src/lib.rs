@@ -37,6 +37,7 @@ pub mod text;
 pub mod wording;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -135,7 +136,7 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
         style: output::style(color, no_color.as_deref(), locale.as_deref()),
         log: log.clone(),
         now: to_the_millisecond(Timestamp::now()),
-        zone: TimeZone::system(),
+        zone: LazyLock::new(TimeZone::system),
         settings,
         environment,
     })

@@ -12,6 +12,7 @@ pub mod status;
 pub mod test_mail;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -41,8 +42,8 @@ pub struct Context {
     pub style: Style,
     /// When the command began, to the millisecond.
     pub now: Timestamp,
-    /// The machine's time zone.
-    pub zone: TimeZone,
+    /// The machine's time zone. To find it the whole time zone database is gone through, so only who needs it does.
+    pub zone: LazyLock<TimeZone>,
 }
 
 impl Context {
