@@ -1,25 +1,28 @@
 //! Runs a program under a deadline: it is never waited for longer, and never more is kept of what it prints than allowed.
 //!
-//! Threads of our own read the two pipes and wait for the end, because one system call that waits for all three (a pidfd in
-//! poll(2)) is missing from the kernels of older PetaSAN releases.
+//! One system call that waits for both pipes and for the end (a pidfd in poll(2)) is missing from the kernels of older PetaSAN
+//! releases. Nearly always the end of a program closes its pipes, which poll(2) reports; for the rest we look now and then.
 
-use std::io::{self, Read};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// What a pipe holds by default (pipe(7)), so that one read empties it.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Chunks that may be on their way from the readers; with them memory stays bounded even when we are slower than the program.
-const CHUNKS_UNDER_WAY: usize = 4;
+/// How often it is looked whether a program has ended whose pipes stay open.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// The readers and the waiter keep nothing of size on their stack.
-const THREAD_STACK_BYTES: usize = 64 * 1024;
+/// A program whose pipes are closed has as good as ended; so it is first looked after this time, then after twice as long.
+const FIRST_LOOK: Duration = Duration::from_micros(500);
 
 /// After the program's own end its pipes are empty within this time, unless a process it left behind holds them open.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -71,227 +74,213 @@ pub(super) enum Stream {
     Stderr,
 }
 
-enum Event {
-    Chunk(Stream, Vec<u8>),
-    Closed(Stream),
-    Exited { success: bool },
-}
-
 /// Runs `command` in a process group of its own, with an empty standard input, and ends the whole group afterwards in any case.
 ///
 /// `is_answer` says whether a standard output is whole. It is asked only where the program ended well and something it started
 /// still holds the pipe open: then a whole answer is used at once.
 ///
 /// # Errors
-/// The program can't be started, or its exit status is kept from us.
+/// The program can't be started, its pipes can't be watched, or its exit status is kept from us.
 pub(super) fn run(
     command: &mut Command,
     limits: Limits,
     is_answer: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Run> {
     let started = Instant::now();
-    let child = command
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    let mut group = Group { leader: child };
-    let events = match group.watch() {
-        Ok(events) => events,
-        Err(error) => {
-            group.kill();
-            let _ = group.leader.wait();
-            return Err(error);
-        }
+    let mut output = Output {
+        stdout: Pipe::new(child.stdout.take()),
+        stderr: Pipe::new(child.stderr.take()),
     };
-
-    let mut collected = Collected::default();
-    let cut_short = collected.collect(&events, limits, started, is_answer);
+    let mut group = Group {
+        leader: child,
+        ending: None,
+    };
+    let cut_short = output.collect(&mut group, limits, started, is_answer);
     group.kill();
-    let status = if collected.exited || wait_for_exit(&events) {
-        Some(group.leader.wait()?)
-    } else {
-        None
-    };
+    let status = group.reap()?;
     Ok(Run {
-        end: cut_short.or(status.map(End::Exit)).unwrap_or(End::Deadline),
-        stdout: collected.stdout,
-        stderr: collected.stderr,
+        end: cut_short?
+            .or(status.map(End::Exit))
+            .unwrap_or(End::Deadline),
+        stdout: output.stdout.bytes,
+        stderr: output.stderr.bytes,
     })
 }
 
-#[derive(Default)]
-struct Collected {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    stderr_seen: usize,
-    stdout_closed: bool,
-    stderr_closed: bool,
-    exited: bool,
+/// What a program prints.
+struct Output {
+    stdout: Pipe,
+    stderr: Pipe,
 }
 
-impl Collected {
-    /// Adds a chunk; says whether the stream is still within its limit.
-    fn add(&mut self, stream: Stream, chunk: &[u8], limits: Limits) -> bool {
-        match stream {
-            Stream::Stdout => {
-                self.stdout.extend_from_slice(chunk);
-                self.stdout.len() <= limits.stdout_bytes
-            }
-            Stream::Stderr => {
-                self.stderr.extend_from_slice(chunk);
-                let excess = self.stderr.len().saturating_sub(limits.stderr_tail_bytes);
-                self.stderr.drain(..excess);
-                self.stderr_seen += chunk.len();
-                self.stderr_seen <= limits.stderr_bytes
-            }
-        }
-    }
-
+impl Output {
     /// Collects until the program is through; `Some` where it had to be cut short.
     fn collect(
         &mut self,
-        events: &Receiver<Event>,
+        group: &mut Group,
         limits: Limits,
         started: Instant,
         is_answer: impl Fn(&[u8]) -> bool,
-    ) -> Option<End> {
-        let mut succeeded = false;
-        let mut last_words: Option<Instant> = None;
+    ) -> io::Result<Option<End>> {
         let mut judged_bytes = 0;
+        let mut look = FIRST_LOOK;
         loop {
-            if self.exited && self.stdout_closed && self.stderr_closed {
-                return None;
+            let ending = group.ending();
+            let closed = self.stdout.is_closed() && self.stderr.is_closed();
+            if closed && ending.is_some() {
+                return Ok(None);
             }
             let mut patience = limits.time.saturating_sub(started.elapsed());
-            if let Some(since) = last_words {
-                patience = patience.min(LAST_WORDS.saturating_sub(since.elapsed()));
+            if let Some(Ending { seen, .. }) = ending {
+                patience = patience.min(LAST_WORDS.saturating_sub(seen.elapsed()));
             }
             if patience.is_zero() {
-                return (!self.exited).then_some(End::Deadline);
+                return Ok(ending.is_none().then_some(End::Deadline));
             }
-            let wait = if self.exited {
-                patience.min(PAUSE)
-            } else {
-                patience
+            let wait = match ending {
+                Some(_) => PAUSE,
+                None if closed => {
+                    look = LOOK.min(2 * look);
+                    look / 2
+                }
+                None => LOOK,
             };
-            match events.recv_timeout(wait) {
-                Ok(Event::Chunk(stream, chunk)) => {
-                    if !self.add(stream, &chunk, limits) {
-                        return Some(End::TooLong(stream));
-                    }
+            if self.read(patience.min(wait))? {
+                if self.stdout.bytes.len() > limits.stdout_bytes {
+                    return Ok(Some(End::TooLong(Stream::Stdout)));
                 }
-                Ok(Event::Closed(Stream::Stdout)) => self.stdout_closed = true,
-                Ok(Event::Closed(Stream::Stderr)) => self.stderr_closed = true,
-                Ok(Event::Exited { success }) => {
-                    self.exited = true;
-                    succeeded = success;
-                    last_words = Some(Instant::now());
+                if self.stderr.seen_bytes > limits.stderr_bytes {
+                    return Ok(Some(End::TooLong(Stream::Stderr)));
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if succeeded && self.stdout.len() > judged_bytes {
-                        judged_bytes = self.stdout.len();
-                        if is_answer(&self.stdout) {
-                            return None;
-                        }
-                    }
+                self.stderr.keep_tail(limits.stderr_tail_bytes);
+            } else if ending.is_some_and(|ending| ending.success)
+                && self.stdout.bytes.len() > judged_bytes
+            {
+                judged_bytes = self.stdout.bytes.len();
+                if is_answer(&self.stdout.bytes) {
+                    return Ok(None);
                 }
-                // Every thread is through, and with them the program.
-                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
+    }
+
+    /// Takes up what the pipes hold, waiting so long for the first of it; says whether there was anything, be it the end of one.
+    fn read(&mut self, wait: Duration) -> io::Result<bool> {
+        let mut pipes: Vec<&mut Pipe> = [&mut self.stdout, &mut self.stderr].into();
+        pipes.retain(|pipe| !pipe.is_closed());
+        let mut watched: Vec<PollFd<'_>> = pipes
+            .iter()
+            .filter_map(|pipe| pipe.end.as_ref())
+            .map(|end| PollFd::new(end, PollFlags::IN))
+            .collect();
+        match poll(&mut watched, Timespec::try_from(wait).ok().as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<bool> = watched
+            .iter()
+            .map(|end| !end.revents().is_empty())
+            .collect();
+        for (pipe, _) in pipes.iter_mut().zip(&ready).filter(|(_, ready)| **ready) {
+            pipe.read();
+        }
+        Ok(ready.contains(&true))
     }
 }
 
-fn wait_for_exit(events: &Receiver<Event>) -> bool {
-    let killed = Instant::now();
-    loop {
-        match events.recv_timeout(REAP.saturating_sub(killed.elapsed())) {
-            Ok(Event::Exited { .. }) => return true,
-            Ok(Event::Chunk(..) | Event::Closed(_)) if killed.elapsed() < REAP => {}
-            Ok(_) | Err(_) => return false,
+/// Our end of a pipe and what came out of it. A process outside the group may hold the other end open for ever.
+struct Pipe {
+    /// `None` once the other end is closed.
+    end: Option<OwnedFd>,
+    bytes: Vec<u8>,
+    seen_bytes: usize,
+}
+
+impl Pipe {
+    fn new(end: Option<impl Into<OwnedFd>>) -> Self {
+        Pipe {
+            end: end.map(Into::into),
+            bytes: Vec::new(),
+            seen_bytes: 0,
         }
     }
+
+    fn is_closed(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Takes up what is there; only for a pipe that has something, for it would wait.
+    fn read(&mut self) {
+        let Some(end) = &self.end else { return };
+        self.bytes.reserve(CHUNK_BYTES);
+        match rustix::io::read(end, spare_capacity(&mut self.bytes)) {
+            Ok(count) if count > 0 => self.seen_bytes += count,
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => self.end = None,
+        }
+    }
+
+    fn keep_tail(&mut self, most_bytes: usize) {
+        let excess = self.bytes.len().saturating_sub(most_bytes);
+        self.bytes.drain(..excess);
+    }
+}
+
+/// How a program ended by itself.
+#[derive(Clone, Copy)]
+struct Ending {
+    /// When that was seen.
+    seen: Instant,
+    success: bool,
 }
 
 /// The program and whatever it started in its process group. The leader is reaped only after the group was killed: until then its
 /// id can't go to a stranger.
 struct Group {
     leader: Child,
+    ending: Option<Ending>,
 }
 
 impl Group {
-    fn watch(&mut self) -> io::Result<Receiver<Event>> {
-        let (events, receiver) = mpsc::sync_channel(CHUNKS_UNDER_WAY);
-        let pid = Pid::from_child(&self.leader);
-        if let Some(stdout) = self.leader.stdout.take() {
-            let events = events.clone();
-            start("ceph-stdout", move || {
-                forward(stdout, Stream::Stdout, &events);
-            })?;
+    /// Whether the program has ended, without reaping it.
+    fn ending(&mut self) -> Option<Ending> {
+        if self.ending.is_none() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            let success = match waitid(WaitId::Pid(Pid::from_child(&self.leader)), options) {
+                Ok(None) | Err(Errno::INTR) => return None,
+                Ok(Some(status)) => status.exit_status() == Some(0),
+                // ECHILD: whoever started petanotify has SIGCHLD ignored, so that the kernel itself reaps.
+                Err(_) => false,
+            };
+            let seen = Instant::now();
+            self.ending = Some(Ending { seen, success });
         }
-        if let Some(stderr) = self.leader.stderr.take() {
-            let events = events.clone();
-            start("ceph-stderr", move || {
-                forward(stderr, Stream::Stderr, &events);
-            })?;
-        }
-        start("ceph-exit", move || {
-            // Nobody listens any more once the run was cut short and the program could not be ended.
-            let _ = events.send(Event::Exited {
-                success: await_exit(pid),
-            });
-        })?;
-        Ok(receiver)
+        self.ending
     }
 
     fn kill(&self) {
         // ESRCH: there is nobody left to end.
         let _ = kill_process_group(Pid::from_child(&self.leader), Signal::KILL);
     }
-}
 
-fn start(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(THREAD_STACK_BYTES)
-        .spawn(body)
-        .map(drop)
-}
-
-/// Passes on what a pipe holds until its other end is closed or nobody listens. A process outside the group may hold it open for
-/// ever; the thread then ends with petanotify.
-fn forward(mut pipe: impl Read, stream: Stream, events: &SyncSender<Event>) {
-    let mut buffer = vec![0; CHUNK_BYTES];
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                let chunk = buffer[..count].to_vec();
-                if events.send(Event::Chunk(stream, chunk)).is_err() {
-                    return;
-                }
+    /// The exit status of the program, which has ended or was killed; `None` where that takes too long.
+    fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        let killed = Instant::now();
+        let mut look = FIRST_LOOK;
+        while self.ending().is_none() {
+            if killed.elapsed() >= REAP {
+                return Ok(None);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
+            thread::sleep(look);
+            look = LOOK.min(2 * look);
         }
-    }
-    let _ = events.send(Event::Closed(stream));
-}
-
-/// Waits for the end without reaping; says whether it was a success.
-fn await_exit(pid: Pid) -> bool {
-    loop {
-        match waitid(
-            WaitId::Pid(pid),
-            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-        ) {
-            Ok(status) => return status.is_some_and(|status| status.exit_status() == Some(0)),
-            Err(rustix::io::Errno::INTR) => {}
-            // ECHILD: whoever started petanotify has SIGCHLD ignored, so that the kernel itself reaps.
-            Err(_) => return false,
-        }
+        self.leader.wait().map(Some)
     }
 }
 
