@@ -271,8 +271,11 @@ fn key_policy(key: &str) -> String {
 
 /// Whether a read failed because the servers have no leader, or because the one they had can't be reached.
 fn lacks_leader(answer: &Answer) -> bool {
+    if answer.status != 500 {
+        return false;
+    }
     let words = answer.words().to_ascii_lowercase();
-    answer.status == 500 && (words.contains("leader") || words.contains("rpc error"))
+    words.contains("leader") || words.contains("rpc error")
 }
 
 /// The path of a key, its bytes escaped as RFC 3986, section 2.1 demands; a slash separates folders.

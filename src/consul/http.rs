@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,12 @@ use anyhow::{Context as _, anyhow, bail};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use ureq::config::Config;
 use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use ureq::{Body, RequestBuilder};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::output::Log;
 use crate::settings;
@@ -22,12 +26,18 @@ use crate::text::{fit, one_line};
 /// A KV folder of 10,000 nodes takes some 5 MB; beyond this it is no answer to our question.
 const BODY_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The library's own buffers are larger, and filled with zeros before use.
+const INPUT_BUFFER_BYTES: usize = 32 * 1024;
+
+/// A request is a line and a few headers, one of them the token.
+const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
+
 /// Characters of an error's body that are quoted.
 const QUOTED_CHARS: usize = 200;
 
 /// A connection to one agent, kept alive between requests.
 pub(super) struct Http {
-    agent: ureq::Agent,
+    agent: Agent,
     base: String,
     token: Option<settings::Secret>,
     timeout_secs: f64,
@@ -73,9 +83,11 @@ impl Http {
         {
             bail!("the Consul token holds characters that none has, e.g. a space or a line break");
         }
-        let mut config = ureq::Agent::config_builder()
+        let mut config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
+            .input_buffer_size(INPUT_BUFFER_BYTES)
+            .output_buffer_size(OUTPUT_BUFFER_BYTES)
             // The agent is asked directly: a proxy for the way out knows nothing of a loopback address.
             .proxy(None)
             // The token must not travel to wherever a redirect points.
@@ -87,7 +99,11 @@ impl Http {
             config = config.tls_config(tls(settings)?);
         }
         Ok(Http {
-            agent: config.build().new_agent(),
+            agent: Agent::with_parts(
+                config.build(),
+                DefaultConnector::default(),
+                Lookup::default(),
+            ),
             base,
             token: settings.token.clone(),
             timeout_secs: settings.timeout.as_secs_f64(),
@@ -201,6 +217,39 @@ impl Answer {
         let line = body.lines().map(one_line).find(|line| !line.is_empty());
         fit(&line.unwrap_or_default(), QUOTED_CHARS)
     }
+}
+
+/// Looks names up within the deadline, for which the library starts a thread in each request; an address needs none.
+#[derive(Debug, Default)]
+struct Lookup {
+    names: DefaultResolver,
+}
+
+impl Resolver for Lookup {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        match socket_address(uri) {
+            Some(address) => {
+                let mut found = self.empty();
+                found.push(address);
+                Ok(found)
+            }
+            None => self.names.resolve(uri, config, timeout),
+        }
+    }
+}
+
+/// The address that a URL consists of, if that is one and no name.
+fn socket_address(uri: &Uri) -> Option<SocketAddr> {
+    let authority = uri.authority()?;
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let address: IpAddr = bare.unwrap_or(host).parse().ok()?;
+    Some(SocketAddr::new(address, authority.port_u16()?))
 }
 
 /// The address without a trailing slash and with a scheme, if it is one that can be asked.
