@@ -98,9 +98,8 @@ impl<'a> Document<'a> {
             let key = join(section, name);
             let is_known = known.contains(&key.as_str());
             let is_section = known.iter().any(|known| is_inside(known, &key));
-            let is_list = known
-                .iter()
-                .any(|known| is_inside(known, &format!("{key}[]")));
+            let list = format!("{key}[]");
+            let is_list = known.iter().any(|known| is_inside(known, &list));
             match value.get_ref() {
                 // "smtp.port" in quotes is one name with a dot in it, not the key port of the section smtp.
                 _ if name.contains('.') && (is_known || is_section) => {
@@ -112,7 +111,7 @@ impl<'a> Document<'a> {
                 value if is_list => match tables_of(value) {
                     Some(tables) => {
                         for table in tables {
-                            self.unknown_in(table, &format!("{key}[]"), known, found);
+                            self.unknown_in(table, &list, known, found);
                         }
                     }
                     None => found.push((line, format!("write [[{key}]], in double brackets"))),
