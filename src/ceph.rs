@@ -463,6 +463,8 @@ fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
         }
     }
     if !down.is_empty() {
+        // One that is listed twice, both ways, is not well.
+        up.retain(|osd| !down.contains_key(osd));
         let parents = Parents::of(&nodes, &down);
         for (osd, facts) in &mut down {
             facts.host = parents.host(*osd);

@@ -340,6 +340,16 @@ fn the_host_is_the_nearest_one_above_whatever_lies_between() {
 }
 
 #[test]
+fn an_osd_that_is_listed_as_up_and_as_down_is_down() {
+    let entry = |status: &str| format!(r#"{{"id":0,"type":"osd","status":"{status}"}}"#);
+    for (one, other) in [("up", "down"), ("down", "up")] {
+        let (one, other) = (entry(one), entry(other));
+        let tree = osds(&format!(r#"{{"nodes":[{one}],"stray":[{other}]}}"#));
+        assert_eq!((tree.up.len(), tree.down.len()), (0, 1), "{one} {other}");
+    }
+}
+
+#[test]
 fn an_osd_below_two_roots_counts_once_and_has_its_host() {
     let tree = osds(
         r#"{"nodes":[
