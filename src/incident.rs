@@ -64,7 +64,7 @@ impl Incident {
     /// Counts one more alert and returns its number.
     pub fn next_alert(&mut self, now: Timestamp) -> u32 {
         let sequence = self.alerts;
-        self.alerts += 1;
+        self.alerts = self.alerts.saturating_add(1);
         self.last_alert = now;
         sequence
     }
@@ -569,6 +569,15 @@ mod tests {
             now.take_over(&earlier, all);
             assert_eq!(now, expected);
         }
+    }
+
+    #[test]
+    fn an_incident_ends_however_many_alerts_it_had() {
+        let (mut memory, _) = pass(TestWatch::default(), seen(&[1], &[]), 1, 0);
+        memory.incident.as_mut().unwrap().alerts = u32::MAX;
+        let (memory, raise) = pass(memory, seen(&[], &[1]), 1, 1);
+        assert_eq!(memory.incident, None);
+        assert_eq!(raise.unwrap().sequence, u32::MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Address;
+use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, SinglePart};
 
@@ -51,11 +52,14 @@ pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<V
     let alert = &entry.alert;
     let delay = age(entry.raised, sender.now);
     let delay = (delay > LATE).then_some(delay);
+    // The library can't write a date of before 1970, which a damaged state may hold.
+    let date = alert.raised.max(Timestamp::UNIX_EPOCH);
     let mut message = Message::builder()
+        .envelope(envelope(&sender.from, to)?)
         .from(sender.from.clone())
         .to(Mailbox::new(None, to.clone()))
         .subject(subject(alert))
-        .date(SystemTime::from(alert.raised))
+        .date(SystemTime::from(date))
         .message_id(Some(message_id(alert, alert.sequence, to)))
         .header(AutoSubmitted);
     if alert.sequence > 0 {
@@ -69,6 +73,13 @@ pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<V
         .singlepart(SinglePart::plain(text(alert, delay, sender)))
         .with_context(|| format!("cannot compose the mail to {to}"))?;
     Ok(mail.formatted())
+}
+
+/// Sender and recipient as they are: the library would read them back from the header, and know none of an address like
+/// `ops@[127.0.0.1]`.
+pub(crate) fn envelope(from: &Mailbox, to: &Address) -> anyhow::Result<Envelope> {
+    Envelope::new(Some(from.email.clone()), vec![to.clone()])
+        .with_context(|| format!("cannot address the mail to {to}"))
 }
 
 /// The id of the mail that tells this recipient of the alert with this number: the same at every attempt and on every node.
@@ -195,11 +206,14 @@ fn nodes_down(change: &Change<String, Absence>) -> Vec<String> {
         many => format!("{many} nodes down"),
     };
     let new: Vec<String> = change.new.iter().map(|n| wording::name(&n.key)).collect();
-    let culprits = if new.is_empty() { &all } else { &new };
+    // A damaged state may hold an alert about nothing.
+    let Some(first) = new.first().or(all.first()) else {
+        return vec![head];
+    };
     let others = all.len().saturating_sub(1);
     vec![
         format!("{head}: {}", all.join(", ")),
-        format!("{head}: {} and {others} more", culprits[0]),
+        format!("{head}: {first} and {others} more"),
         head,
     ]
 }
@@ -303,7 +317,9 @@ fn text(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> String {
         text.section("Also wrong at this moment", alert.elsewhere.clone());
     }
     text.footer(alert, &sender.node);
-    text.out
+    // Names are harmless already; what a damaged state holds may be anything, and RFC 5321 (section 2.3.8) forbids a bare CR.
+    let printable = |c: char| if c.is_control() && c != '\n' { '?' } else { c };
+    text.out.chars().map(printable).collect()
 }
 
 /// A mail's text while it is being written.
@@ -376,7 +392,7 @@ impl Text<'_> {
             env!("CARGO_PKG_VERSION"),
             wording::name(node),
             alert.incident,
-            alert.sequence + 1
+            u64::from(alert.sequence) + 1
         ));
     }
 }
@@ -912,17 +928,20 @@ mod tests {
     }
 
     fn composed_at(alert: &Alert, now: Timestamp) -> String {
-        let to: Address = "ops@example.org".parse().unwrap();
+        let entry = entry_to(alert, "ops@example.org");
+        let sender = Sender { now, ..sender() };
+        let mail = compose(&entry, entry.to.as_ref().unwrap(), &sender).unwrap();
+        String::from_utf8(mail).unwrap().replace("\r\n", "\n")
+    }
+
+    fn entry_to(alert: &Alert, to: &str) -> Entry {
         let recipient = Recipient {
-            address: to.clone(),
+            address: to.parse().unwrap(),
             checks: CheckName::ALL.to_vec(),
         };
         let mut queue = Queue::default();
         queue.add(alert.clone(), &[recipient], Recovery::Told);
-        let entry = queue.iter().next().unwrap();
-        let sender = Sender { now, ..sender() };
-        let mail = compose(entry, &to, &sender).unwrap();
-        String::from_utf8(mail).unwrap().replace("\r\n", "\n")
+        queue.iter().next().unwrap().clone()
     }
 
     #[test]
@@ -1089,5 +1108,41 @@ mod tests {
         assert!(late.contains("This mail is late by 3 h 12 min"), "{late}");
         let clock_set_back = composed_at(&alert, at("2026-11-22T00:00:00Z"));
         assert!(!clock_set_back.contains("late"), "{clock_set_back}");
+    }
+
+    /// A damaged state file can hold all of this and still be a valid document, and every further pass would end at it.
+    #[test]
+    fn a_mail_comes_of_whatever_the_state_holds() {
+        let (_, _, usual) = examples().remove(0);
+        let nothing = || Report::Nodes(change(vec![], vec![], vec![]));
+        let mut old = usual.clone();
+        old.raised = at("1926-11-23T02:14:00Z");
+        let mut last = usual.clone();
+        last.sequence = u32::MAX;
+        let mut unprintable = usual;
+        unprintable.incident = "a\r\nBcc: evil@example.org\r\n".to_owned();
+        unprintable.elsewhere = vec!["a\rb\nc\u{1b}\0".to_owned()];
+        let empty = alert(Kind::Raised, nothing());
+        for (alert, told) in [
+            (old, "Date: Thu, 01 Jan 1970 00:00:00 +0000\n"),
+            (last, "mail 4294967296\n"),
+            (unprintable, "\n  a?b\nc??\n"),
+            (empty, "Subject: [prod] 0 nodes down\n"),
+        ] {
+            let mail = composed_at(&alert, at(NOW));
+            assert!(mail.contains(told), "{mail}");
+            assert!(!mail.contains(|c: char| c.is_control() && c != '\n'));
+        }
+    }
+
+    #[test]
+    fn an_address_may_name_a_machine_by_its_number() {
+        let (_, _, alert) = examples().remove(0);
+        for to in ["ops@[127.0.0.1]", "ops@[IPv6:::1]"] {
+            let entry = entry_to(&alert, to);
+            let mail = compose(&entry, &to.parse().unwrap(), &sender()).unwrap();
+            let mail = String::from_utf8(mail).unwrap();
+            assert!(mail.contains(&format!("\r\nTo: {to}\r\n")), "{mail}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, SinglePart};
 
 use crate::check::CheckName;
-use crate::message::Sender;
+use crate::message::{Sender, envelope};
 use crate::queue::MailId;
 use crate::settings::{Checks, Hold, Recipient, Relay, Security};
 use crate::wording;
@@ -51,6 +51,7 @@ impl Test<'_> {
             "auto-generated".to_owned(),
         );
         let mail = Message::builder()
+            .envelope(envelope(&self.sender.from, to)?)
             .from(self.sender.from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(self.subject())
