@@ -301,7 +301,11 @@ fn parse<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> anyhow::Result<T> 
         })
 }
 
-fn parse_members(body: &[u8]) -> anyhow::Result<Members> {
+/// Reads the answer of `GET /v1/agent/members`.
+///
+/// # Errors
+/// It is no list of members.
+pub fn parse_members(body: &[u8]) -> anyhow::Result<Members> {
     let list: Vec<Member<'_>> = parse(body)?;
     let mut members = Members::default();
     for member in list {
@@ -342,7 +346,11 @@ fn rank(presence: Presence) -> u8 {
     }
 }
 
-fn parse_keys(body: &[u8]) -> anyhow::Result<Vec<Key>> {
+/// Reads the answer of `GET /v1/kv/PREFIX?recurse`.
+///
+/// # Errors
+/// It is no list of keys. A key whose value can't be read is none.
+pub fn parse_keys(body: &[u8]) -> anyhow::Result<Vec<Key>> {
     let entries: Vec<Entry<'_>> = parse(body)?;
     Ok(entries
         .into_iter()

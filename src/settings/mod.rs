@@ -40,6 +40,15 @@ pub fn load(config_flag: Option<&Path>, environment: &Environment) -> Result<Set
     secret::complete(draft)
 }
 
+/// Joins the text of a configuration file with the environment and the defaults, and reads no file: secrets that lie in
+/// files of their own are missing.
+///
+/// # Errors
+/// All that is wrong, with line and key, in one line.
+pub fn parse(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Settings, String> {
+    merge::merge(file, environment).map(|draft| draft.settings)
+}
+
 /// Everything that a command needs to know, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -1,0 +1,66 @@
+//! What the `ceph` CLI prints, for either question: the facts are consistent, and their mail can be composed.
+
+#![no_main]
+
+use std::collections::BTreeSet;
+
+use libfuzzer_sys::fuzz_target;
+use petanotify::alert::Observed;
+use petanotify::ceph;
+use petanotify::check::capacity::used_percent;
+use petanotify::facts::OsdTree;
+use petanotify::state::State;
+use petanotify_fuzz::{minutes_later, pass};
+use serde_json::Value;
+
+fuzz_target!(|printed: &[u8]| {
+    let mut observed = Observed::default();
+    match ceph::parse_status(printed) {
+        Ok(usage) => {
+            if let Ok(percent) = used_percent(usage) {
+                assert!(percent >= 0.0 && percent.is_finite());
+                assert!(usage.used_bytes > usage.total_bytes || percent <= 100.0);
+            }
+            observed.capacity = Some(Ok(usage));
+        }
+        Err(error) => observed.capacity = Some(Err(format!("{error:#}"))),
+    }
+    match ceph::parse_osd_tree(printed) {
+        Ok(tree) => {
+            check_tree(printed, &tree);
+            observed.osds = Some(Ok(tree));
+        }
+        Err(error) => observed.osds = Some(Err(format!("{error:#}"))),
+    }
+    let mut state = State::default();
+    for minute in 0..3 {
+        state = pass(state, observed.clone(), minutes_later(minute));
+    }
+    // Afterwards Ceph knows none of them any more.
+    observed.osds = Some(Ok(OsdTree::default()));
+    let state = pass(state, observed, minutes_later(3));
+    assert_eq!(state.memory.osds.incident, None);
+});
+
+/// Every OSD is up or down and not both, and as many are seen as another reader of JSON finds.
+fn check_tree(printed: &[u8], tree: &OsdTree) {
+    for id in tree.down.keys() {
+        assert!(!tree.up.contains(id), "{id} is up and down");
+    }
+    let Ok(document) = serde_json::from_slice::<Value>(printed) else {
+        return;
+    };
+    let lists = [&document["nodes"], &document["stray"]];
+    let osds: Vec<&Value> = lists
+        .into_iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter(|entry| entry["type"] == "osd" && entry["exists"].as_f64() != Some(0.0))
+        .collect();
+    let ids: Option<BTreeSet<i64>> = osds.iter().map(|osd| osd["id"].as_i64()).collect();
+    // A document inside of the document may have been taken where the outer one makes no sense; numbers may be floats.
+    let makes_sense = osds.iter().all(|osd| osd["status"].is_string());
+    if let (Some(ids), true, true) = (ids, makes_sense, document["nodes"].is_array()) {
+        assert_eq!(tree.up.len() + tree.down.len(), ids.len());
+    }
+}

@@ -1,0 +1,100 @@
+//! The state document: what can be read survives being saved, and a pass that goes on from it ends.
+
+#![no_main]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use petanotify::alert::Observed;
+use petanotify::queue::{Attempt, Fate, Recovery};
+use petanotify::state::{self, State};
+use petanotify_fuzz::{
+    all_up, any_sender, assert_survives, check_entry, minutes_later, more_down, nothing_seen, now,
+    pass, recipient,
+};
+
+fuzz_target!(init: write_seeds(), |text: &[u8]| {
+    let Ok(state) = state::parse(text) else {
+        return;
+    };
+    assert_survives(&state);
+    for entry in &state.queue {
+        check_entry(entry, &any_sender());
+    }
+    try_queue(state.clone());
+
+    let pending = state.queue.len();
+    let merged = State::beginning(now()).merge(state.clone());
+    assert!(merged.queue.len() >= pending, "a merge has lost mail");
+
+    for seen in [nothing_seen(), all_up(&state), more_down(&state)] {
+        let mut after = state.clone();
+        for minute in 0..2 {
+            after = pass(after, seen.clone(), minutes_later(minute));
+        }
+        let seen = all_up(&after);
+        let memory = pass(after, seen, minutes_later(2)).memory;
+        let open = [
+            memory.capacity.incident.is_some(),
+            memory.nodes.incident.is_some(),
+            memory.osds.incident.is_some(),
+            memory.blind.incident.is_some(),
+        ];
+        assert_eq!(open, [false; 4], "all is well, and an incident is open");
+    }
+});
+
+/// What a pass does with the queue, the sending left out.
+fn try_queue(mut state: State) {
+    let before = state.queue.len();
+    let failed: HashMap<_, _> = (state.queue.due(now()).into_iter())
+        .map(|entry| (entry.id.clone(), Attempt::Failed("451 later".to_owned())))
+        .collect();
+    let mut dropped = 0;
+    state.queue.settle(failed, now(), 3, |_, fate| {
+        dropped += usize::from(fate == Fate::Dropped);
+    });
+    let left = state.queue.len();
+    assert_eq!(left + dropped, before, "a mail is gone and was not dropped");
+    let counted: usize = state.queue.left_over().values().sum();
+    assert_eq!(counted, left, "a cause is missing");
+
+    let alerts: Vec<_> = state.queue.iter().map(|e| e.alert.clone()).collect();
+    state.queue.address(&[recipient()], Recovery::Told);
+    for alert in alerts {
+        state.queue.add(alert, &[recipient()], Recovery::Told);
+    }
+    for entry in &state.queue {
+        check_entry(entry, &any_sender());
+    }
+    state.queue.make_due();
+    assert_survives(&state);
+}
+
+/// Writes states to begin with into the folder that `PETANOTIFY_FUZZ_SEEDS` names: what passes remember as things go wrong
+/// and well again. Made anew each time, they are always of the version that is being tested.
+fn write_seeds() {
+    let Some(folder) = std::env::var_os("PETANOTIFY_FUZZ_SEEDS") else {
+        return;
+    };
+    let passes: [fn(&State) -> Observed; 9] = [
+        all_up,
+        more_down,
+        more_down,
+        |_| nothing_seen(),
+        |_| nothing_seen(),
+        more_down,
+        all_up,
+        more_down,
+        more_down,
+    ];
+    let mut state = State::default();
+    for (minute, see) in (0..).zip(passes) {
+        let seen = see(&state);
+        state = pass(state, seen, minutes_later(minute));
+        let text = serde_json::to_vec(&state).expect("every state can be written");
+        let path = Path::new(&folder).join(format!("minute-{minute}.json"));
+        std::fs::write(path, text).expect("the folder can be written");
+    }
+}

@@ -1,0 +1,287 @@
+//! What must hold whatever the input is: shared by the fuzz targets. A violation panics, which is what libFuzzer reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use lettre::Address;
+use lettre::message::Mailbox;
+use petanotify::alert::{Alert, Observed, Report, Rules, judge_pass};
+use petanotify::check::CheckName;
+use petanotify::check::capacity::Limits;
+use petanotify::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Presence, Usage};
+use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
+use petanotify::message::{self, Sender};
+use petanotify::queue::{Entry, Queue, Recovery};
+use petanotify::settings::{Checks, Hold, Notify, Recipient};
+use petanotify::state::{self, LastPass, State};
+
+/// A file system in memory, so that a sync costs nothing.
+pub const MEMORY: &str = "/dev/shm";
+
+/// The beginning of the passes that are judged here.
+pub fn now() -> Timestamp {
+    Timestamp::from_second(1_795_402_440).expect("a time of 2026")
+}
+
+/// So many minutes later.
+pub fn minutes_later(minutes: i64) -> Timestamp {
+    Timestamp::from_second(now().as_second() + minutes * 60).expect("a time of this century")
+}
+
+/// Somebody who is told everything.
+pub fn recipient() -> Recipient {
+    Recipient {
+        address: "ops@example.org".parse().expect("an address"),
+        checks: CheckName::ALL.to_vec(),
+    }
+}
+
+/// Who sends in these passes.
+pub fn sender(from: Mailbox) -> Sender {
+    Sender {
+        from,
+        zone: TimeZone::UTC,
+        node: "node1".to_owned(),
+        now: minutes_later(30),
+    }
+}
+
+/// The sender where the input names none.
+pub fn any_sender() -> Sender {
+    sender("PetaSAN <storage@example.org>".parse().expect("a mailbox"))
+}
+
+/// All checks, with the usual limits.
+pub fn checks() -> Checks {
+    Checks {
+        capacity: Some(Limits {
+            warn_percent: 60.0,
+            critical_percent: 85.0,
+            clear_margin_percent: 2.0,
+        }),
+        nodes: Some(Hold { passes: 1 }),
+        osds: Some(Hold { passes: 2 }),
+    }
+}
+
+/// Goes on from a state as a pass does, the sending left out: judges what was seen, composes the mail of everything that
+/// is pending, and saves.
+pub fn pass(mut state: State, observed: Observed, now: Timestamp) -> State {
+    let checks = checks();
+    let notify = Notify {
+        recovery: true,
+        remind_every: Some(Duration::from_secs(3600)),
+        blind_after: Duration::from_secs(60),
+    };
+    let rules = Rules {
+        checks: &checks,
+        notify: &notify,
+        nodes_prefix: "PetaSAN/Nodes/",
+        cluster: state.cluster.as_deref().unwrap_or("prod"),
+    };
+    let verdict = judge_pass(state.memory, observed, rules, now);
+    let topics: BTreeSet<_> = verdict.alerts.iter().map(|a| a.report.topic()).collect();
+    assert_eq!(
+        topics.len(),
+        verdict.alerts.len(),
+        "two alerts of one topic"
+    );
+    for outcome in verdict.memory.outcomes.values() {
+        assert_one_line(&outcome.summary);
+    }
+    state.memory = verdict.memory;
+    for alert in verdict.alerts {
+        state.queue.add(alert, &[recipient()], Recovery::Told);
+    }
+    state.last_pass = Some(LastPass {
+        started: now,
+        duration_ms: 700,
+        complete: state.queue.is_empty(),
+    });
+    for entry in &state.queue {
+        check_entry(entry, &any_sender());
+    }
+    assert_survives(&state);
+    state
+}
+
+/// Ceph and Consul do not answer.
+pub fn nothing_seen() -> Observed {
+    let cause = || "timed out".to_owned();
+    Observed {
+        capacity: Some(Err(cause())),
+        nodes: Some(Err(cause())),
+        osds: Some(Err(cause())),
+    }
+}
+
+/// All that the state remembers as down is up.
+pub fn all_up(state: &State) -> Observed {
+    let mut nodes: BTreeMap<String, Presence> = BTreeMap::new();
+    for name in state.memory.nodes.down.keys() {
+        nodes.insert(name.clone(), Presence::Alive);
+    }
+    nodes.insert("node1".to_owned(), Presence::Alive);
+    let tree = OsdTree {
+        up: state.memory.osds.down.keys().copied().collect(),
+        down: BTreeMap::new(),
+    };
+    observed(1, nodes, tree)
+}
+
+/// Something new is down beside all that is remembered, and the storage is nearly full.
+pub fn more_down(state: &State) -> Observed {
+    let gone = Presence::Down(Absence::Failed);
+    let mut nodes = BTreeMap::from([("node1".to_owned(), Presence::Alive)]);
+    for name in state.memory.nodes.down.keys() {
+        nodes.insert(name.clone(), gone);
+    }
+    nodes.insert(format!("node{}", nodes.len() + 1), gone);
+    let mut down: BTreeMap<OsdId, DownOsd> = BTreeMap::new();
+    for (id, was) in &state.memory.osds.down {
+        down.insert(*id, was.what.clone());
+    }
+    let number = down.len();
+    let osd = DownOsd {
+        host: (number != 1).then(|| format!("node{number}")),
+        status: "down".to_owned(),
+        out: number == 0,
+        stray: number == 1,
+    };
+    down.insert(OsdId(number as i64), osd);
+    let up = BTreeSet::new();
+    observed(99, nodes, OsdTree { up, down })
+}
+
+fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -> Observed {
+    Observed {
+        capacity: Some(Ok(Usage {
+            used_bytes,
+            total_bytes: 100,
+            mgr_available: true,
+        })),
+        nodes: Some(Ok(Membership {
+            nodes,
+            unreadable: BTreeMap::new(),
+        })),
+        osds: Some(Ok(tree)),
+    }
+}
+
+/// Saving and loading changes nothing.
+pub fn assert_survives(state: &State) {
+    let text = serde_json::to_vec_pretty(state).expect("every state can be written");
+    let read = state::parse(&text).expect("what was written can be read");
+    assert_eq!(&read, state, "saving and loading changed the state");
+}
+
+/// The mail of an entry can be composed, and nothing in it breaks out of its place.
+pub fn check_entry(entry: &Entry, sender: &Sender) {
+    assert_one_line(&message::subject(&entry.alert));
+    let to = match &entry.to {
+        Some(to) => to.clone(),
+        None => recipient().address,
+    };
+    let mail =
+        message::compose(entry, &to, sender).expect("the mail of every alert can be composed");
+    check_mail(&mail);
+}
+
+/// No control characters, so no line of a log or of a header can be forged.
+pub fn assert_one_line(text: &str) {
+    assert!(
+        !text.chars().any(char::is_control),
+        "not one line: {text:?}"
+    );
+}
+
+/// Lines end in CR LF and no CR or LF stands alone (RFC 5321, section 2.3.8); the header is ASCII and holds the fields
+/// that every mail of ours has, each once.
+pub fn check_mail(mail: &[u8]) {
+    for (at, byte) in mail.iter().enumerate() {
+        match byte {
+            b'\r' => assert_eq!(mail.get(at + 1), Some(&b'\n'), "a bare CR at {at}"),
+            b'\n' => assert!(at > 0 && mail[at - 1] == b'\r', "a bare LF at {at}"),
+            _ => {}
+        }
+    }
+    let names = header_names(mail);
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len(), "a field twice: {names:?}");
+    for name in &names {
+        assert!(our_fields().contains(name), "a strange field: {name}");
+    }
+    for line in mail.split(|byte| *byte == b'\n') {
+        // RFC 5321, section 4.5.3.1.6, without the line's end.
+        assert!(line.len() <= 999, "a line of {} bytes", line.len());
+    }
+}
+
+fn header_names(mail: &[u8]) -> Vec<String> {
+    let end = mail.windows(4).position(|four| four == b"\r\n\r\n");
+    let header = &mail[..end.expect("an empty line ends the header")];
+    assert!(header.is_ascii(), "the header is not ASCII");
+    let header = String::from_utf8_lossy(header);
+    let fields = header
+        .split("\r\n")
+        .filter(|line| !line.starts_with([' ', '\t']));
+    fields
+        .map(|line| {
+            let (name, _) = line.split_once(": ").expect("every field has a name");
+            name.to_ascii_lowercase()
+        })
+        .collect()
+}
+
+/// The end of an incident, not its first alert.
+pub fn usual_alert() -> Alert {
+    Alert {
+        cluster: "prod".to_owned(),
+        kind: Kind::Cleared,
+        incident: "nodes-20261123T025400.000Z".to_owned(),
+        sequence: 1,
+        began: now(),
+        raised: now(),
+        report: Report::Nodes(Change {
+            new: Vec::new(),
+            still: Vec::new(),
+            over: vec![OverItem {
+                key: "node5".to_owned(),
+                was: Over {
+                    since: now(),
+                    until: now(),
+                    ending: Ending::Recovered,
+                    what: Absence::Failed,
+                },
+            }],
+        }),
+        elsewhere: Vec::new(),
+        never_told: true,
+    }
+}
+
+/// A mail that waits for this recipient.
+pub fn usual_entry(to: Address) -> Entry {
+    let mut queue = Queue::default();
+    let recipient = Recipient {
+        address: to,
+        ..recipient()
+    };
+    queue.add(usual_alert(), &[recipient], Recovery::Told);
+    let entry = queue.iter().next().expect("the mail that was just added");
+    entry.clone()
+}
+
+/// The fields of a mail that has all of ours.
+fn our_fields() -> &'static BTreeSet<String> {
+    static FIELDS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    FIELDS.get_or_init(|| {
+        let to = recipient().address;
+        let entry = usual_entry(to.clone());
+        let mail = message::compose(&entry, &to, &any_sender()).expect("a usual mail");
+        header_names(&mail).into_iter().collect()
+    })
+}
