@@ -8,21 +8,24 @@
 //! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`incident`] decides what of it is news.
 //! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
 //! 6. [`command::deliver`] lets [`message`] compose each mail and [`smtp`] send it, and writes down what became of it.
-//! 7. The state is saved, the lock given up.
+//! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `message`, `test_message`, `screen`, `selection` and `wording` see no file, process, socket, environment or
-//! clock: values in, values out.
+//! The modules of 4 and 5, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
+//! socket, environment or clock: values in, values out.
 
 pub mod alert;
 pub mod ceph;
+pub mod certificates;
 pub mod check;
 pub mod cli;
 pub mod command;
 pub mod consul;
 pub mod facts;
+pub mod heartbeat;
 pub mod incident;
 pub mod librados;
 pub mod message;
+pub mod metrics;
 pub mod output;
 pub mod queue;
 pub mod replace;

@@ -1,8 +1,8 @@
 //! Replacing a file in one step, durably.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -37,13 +37,28 @@ pub fn replace(file: &Path, content: &[u8], backup: Option<&Path>) -> anyhow::Re
         .with_context(|| format!("cannot sync the folder {}", folder.display()))
 }
 
+/// Replaces a file that everybody may read (mode 0644, whatever the umask is) in one step: whoever reads it finds the old or
+/// the new content whole. A power cut may bring back the old one.
+///
+/// # Errors
+/// Names the step that failed; the old content is left where it was.
+pub fn publish(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let temporary = temporary(file);
+    write_new(&temporary, content)
+        // By its handle, for in a folder of somebody else the name may be another file's by now.
+        .and_then(|written| written.set_permissions(Permissions::from_mode(0o644)))
+        .with_context(|| format!("cannot write {}", temporary.display()))?;
+    fs::rename(&temporary, file)
+        .with_context(|| format!("cannot rename {} to it", temporary.display()))
+}
+
 fn temporary(file: &Path) -> PathBuf {
     let mut path = file.to_path_buf().into_os_string();
     path.push(".new");
     path.into()
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     // A leftover of a crash may belong to anybody and bear any mode.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -55,5 +70,6 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }

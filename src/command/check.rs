@@ -5,10 +5,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{Stopping, Tally, deliver, mail_time, report_left_over};
+use super::deliver::{PASS_TIME, Stopping, Tally, deliver, mail_time, report_left_over};
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery, sender};
-use super::{Context, Done, Stop, print, print_json};
+use super::{Context, Done, Stop, print, print_json, watchers};
 use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
 use crate::check::CheckName;
 use crate::cli;
@@ -31,6 +31,14 @@ pub(super) const NAMELESS: &str = "ceph";
 /// No pass was made, or its result could not be saved: see [`Stop`].
 pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
     let begin = Instant::now();
+    let ended = carry_out(context, options, begin);
+    if !options.dry_run {
+        watchers::send_heartbeat(context, &ended, PASS_TIME.saturating_sub(begin.elapsed()));
+    }
+    ended
+}
+
+fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<Done, Stop> {
     let lock = match options.dry_run {
         true => None,
         false => Some(super::lock(context)?),
@@ -47,21 +55,17 @@ pub fn check(context: &Context, options: cli::Check) -> Result<Done, Stop> {
     let sight = observe::observe(context);
     let mut pass = Pass::judge(context, loaded.state, sight, lock.is_some());
     pass.report_causes(context, options);
-    let tally = match &lock {
-        Some(lock) => pass.mail(context, lock, begin)?,
-        None => Tally::default(),
-    };
-    pass.report_left_over(context, options);
-    let duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let complete = pass.is_complete(options);
-    if let Some(lock) = &lock {
-        pass.state.last_pass = Some(LastPass {
-            started: context.now,
-            duration_ms,
-            complete,
-        });
-        pass.save(context, lock).map_err(Stop::State)?;
+    let (last_pass, tally) = pass.finish(context, lock.as_ref(), begin, options);
+    if lock.is_some() {
+        let tally = tally.as_ref().copied().unwrap_or_default();
+        watchers::write_metrics(context, &pass.state, &last_pass, tally);
     }
+    let tally = tally?;
+    let LastPass {
+        duration_ms,
+        complete,
+        ..
+    } = last_pass;
     context.log.info(format!("the pass took {duration_ms} ms"));
 
     if options.format.json {
@@ -166,6 +170,35 @@ impl Pass {
         if !context.settings.smtp.verify && self.relay.is_ok() {
             log.warning("smtp.verify is false: the mail server's certificate is not verified");
         }
+    }
+
+    /// Mails what is due, and saves. How the pass went is known also where that could not be saved.
+    fn finish(
+        &mut self,
+        context: &Context,
+        lock: Option<&Lock>,
+        begin: Instant,
+        options: cli::Check,
+    ) -> (LastPass, Result<Tally, Stop>) {
+        let tally = match lock {
+            Some(lock) => self.mail(context, lock, begin),
+            None => Ok(Tally::default()),
+        };
+        if tally.is_ok() {
+            self.report_left_over(context, options);
+        }
+        let mut last_pass = LastPass {
+            started: context.now,
+            duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+            complete: tally.is_ok() && self.is_complete(options),
+        };
+        let (Some(lock), Ok(tally)) = (lock, &tally) else {
+            return (last_pass, tally);
+        };
+        self.state.last_pass = Some(last_pass.clone());
+        let saved = self.save(context, lock).map_err(Stop::State);
+        last_pass.complete &= saved.is_ok() && self.away.is_none();
+        (last_pass, saved.map(|()| *tally))
     }
 
     /// Saves the state, in the second place if need be.

@@ -22,7 +22,7 @@ use crate::wording;
 const MAIL_TIME: Duration = Duration::from_secs(50);
 
 /// A pass that is over by then lets the next one start on its minute.
-const PASS_TIME: Duration = Duration::from_secs(58);
+pub(super) const PASS_TIME: Duration = Duration::from_secs(58);
 
 /// However long the checks took, so much is left for mail: else a cluster that answers slowly would never be told of.
 const LEAST_MAIL_TIME: Duration = Duration::from_secs(10);
@@ -39,6 +39,8 @@ pub fn mail_time(elapsed: Duration) -> Duration {
 pub struct Tally {
     /// Mails that the server took over.
     pub sent: usize,
+    /// Attempts that failed, one for each mail that was tried in vain.
+    pub failed: usize,
     /// Mails given up after the last attempt.
     pub dropped: usize,
 }
@@ -139,6 +141,7 @@ pub fn deliver(
     session.close();
     let max_attempts = context.settings.smtp.max_attempts;
     queue.settle(attempts, context.now, max_attempts, |entry, fate| {
+        tally.failed += 1;
         tally.dropped += usize::from(fate == Fate::Dropped);
         report_failure(context, entry, fate);
     });

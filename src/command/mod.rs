@@ -10,6 +10,7 @@ pub mod queue;
 pub mod route;
 pub mod status;
 pub mod test_mail;
+mod watchers;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

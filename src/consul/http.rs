@@ -286,29 +286,14 @@ fn tls(settings: &settings::Consul) -> anyhow::Result<TlsConfig> {
     if settings.verify {
         config = config.root_certs(match &settings.ca_file {
             Some(path) => RootCerts::from(certificates(path, "consul.ca_file")?),
-            None => system_certificates()?,
+            None => crate::certificates::system()
+                .map_err(|error| anyhow!("{error:#} or set consul.ca_file"))?,
         });
     }
     if let Some((certificate, key)) = &settings.client_certificate {
         config = config.client_cert(Some(client_certificate(certificate, key, &provider)?));
     }
     Ok(config.unversioned_rustls_crypto_provider(provider).build())
-}
-
-fn system_certificates() -> anyhow::Result<RootCerts> {
-    let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
-        let cause = found
-            .errors
-            .first()
-            .map_or("there are none".to_owned(), ToString::to_string);
-        bail!(
-            "cannot read the system's certificates: {cause}; install the package ca-certificates or set consul.ca_file"
-        );
-    }
-    Ok(RootCerts::from(found.certs.iter().map(|certificate| {
-        Certificate::from_der(certificate).to_owned()
-    })))
 }
 
 /// The certificates of a PEM file; at least one. `key` is the setting that names the file.

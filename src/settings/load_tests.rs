@@ -81,6 +81,9 @@ fn no_file_at_all_is_complete() {
     assert_eq!(settings.smtp.timeout, Duration::from_secs(30));
     assert_eq!(settings.smtp.max_attempts, 1440);
     assert_eq!(settings.recipients, []);
+    assert_eq!(settings.metrics.textfile, None);
+    assert!(settings.heartbeat.url.is_none() && !settings.heartbeat.fail);
+    assert_eq!(settings.heartbeat.timeout, Duration::from_secs(5));
     assert_eq!(settings.warnings, [""; 0]);
 }
 
@@ -148,6 +151,15 @@ checks = ["capacity", "nodes", "osds"]
 address = "osd@example.org"
 checks = ["osds"]
 
+[metrics]
+textfile = "petanotify.prom"
+
+[heartbeat]
+url = "https://hc-ping.com/5ec7e7"
+url_file = "heartbeat-url"
+fail = true
+timeout = "10s"
+
 [state]
 file = "state/state.json"
 "#,
@@ -172,13 +184,21 @@ file = "state/state.json"
     assert_eq!(settings.recipients.len(), 2);
     assert_eq!(settings.recipients[0].checks, CheckName::ALL);
     assert_eq!(settings.recipients[1].checks, [CheckName::Osds]);
+    assert_eq!(settings.metrics.textfile, in_folder("petanotify.prom"));
+    assert!(settings.heartbeat.fail);
+    assert_eq!(settings.heartbeat.timeout, Duration::from_secs(10));
     assert_eq!(settings.state_file, in_folder("state/state.json"));
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
         (Some("587".to_owned()), Origin::File { line: 43 })
     );
-    assert_eq!(settings.warnings, [""; 0]);
+    assert_eq!(
+        settings.warnings,
+        [format!(
+            "{FILE}: line 66, heartbeat.url: has no effect beside heartbeat.url_file"
+        )]
+    );
 }
 
 #[test]
@@ -273,7 +293,15 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
             "smtp.max_attempts = 525601",
             "line 1, smtp.max_attempts: 525601 is out of range; allowed: 1 to 525600",
         ),
+        (
+            "metrics.textfile = \"/var/lib/petanotify.txt\"",
+            "line 1, metrics.textfile: must end in .prom: Prometheus's node exporter reads no other files",
+        ),
         // Durations
+        (
+            "heartbeat.timeout = \"31s\"",
+            "line 1, heartbeat.timeout: 31s is out of range; allowed: above 0 to 30s",
+        ),
         (
             "ceph.timeout = \"0s\"",
             "line 1, ceph.timeout: 0s is out of range; allowed: above 0 to 1h",
@@ -932,6 +960,45 @@ fn a_token_comes_from_the_file_before_the_environment() {
         folder.refused(&variables),
         "cannot use $CONSUL_HTTP_TOKEN_FILE: cannot read other: No such file or directory (os error 2)"
     );
+}
+
+#[test]
+fn the_heartbeats_address_is_a_secret() {
+    const HEARTBEAT: &str = "heartbeat.url_file = \"url\"";
+    let folder = Folder::new(HEARTBEAT, &[("url", b"https://hc-ping.com/5ec7e7\n")]);
+    let settings = folder.load(&[]).unwrap();
+    let url = settings.heartbeat.url.as_ref().unwrap();
+    assert_eq!(url.reveal(), "https://hc-ping.com/5ec7e7");
+    assert!(!format!("{settings:?}").contains("5ec7e7"));
+
+    for broken in [
+        "hc-ping.com/5ec7e7",
+        "ftp://h/5ec7e7",
+        "https:///5ec7e7",
+        "5ec7e7 x",
+    ] {
+        folder.write("url", broken.as_bytes());
+        let refused = folder.refused(&[]);
+        assert!(
+            refused.starts_with("cannot use petanotify.toml: line 1, heartbeat.url_file: what url holds is no address"),
+            "{refused}"
+        );
+        assert!(!refused.contains("5ec7e7"), "{refused}");
+        let refused = self::refused(&format!("heartbeat.url = \"{broken}\""));
+        assert!(
+            refused.starts_with("line 1, heartbeat.url: is no address"),
+            "{refused}"
+        );
+        assert!(!refused.contains("5ec7e7"), "{refused}");
+    }
+
+    let from_file = self::settings("heartbeat.url = \"https://hc-ping.com/5ec7e7\"");
+    assert_eq!(
+        shown(&from_file, "heartbeat.url").0.as_deref(),
+        Some("(secret)")
+    );
+    let without = self::settings("heartbeat.fail = true");
+    assert_eq!(without.warnings.len(), 1, "{:?}", without.warnings);
 }
 
 #[test]

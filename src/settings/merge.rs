@@ -11,8 +11,8 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, Reminder, Written};
 use super::{
-    Ceph, Checks, Consul, Hold, Notify, Origin, Recipient, SECRET_SHOWN, Secret, Security,
-    Settings, Smtp, Via,
+    Ceph, Checks, Consul, Heartbeat, Hold, Metrics, Notify, Origin, Recipient, SECRET_SHOWN,
+    Secret, Security, Settings, Smtp, Via,
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
@@ -29,7 +29,7 @@ const MAX_ATTEMPTS: u32 = 365 * 1440;
 /// Settings whose secrets are still to be read from their files.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// All but the token of a file and the login.
+    /// All but the login and what else is in files of its own.
     pub(super) settings: Settings,
     /// `smtp.password_file`
     pub(super) password_file: Option<PathBuf>,
@@ -37,6 +37,8 @@ pub(super) struct Draft {
     pub(super) credential: Option<PathBuf>,
     /// `consul.token_file` or `CONSUL_HTTP_TOKEN_FILE`
     pub(super) token_file: Option<PathBuf>,
+    /// `heartbeat.url_file`
+    pub(super) heartbeat_url_file: Option<PathBuf>,
 }
 
 /// Joins the text of the configuration file, the environment and the defaults.
@@ -59,6 +61,8 @@ pub(super) fn merge(
     let notify = notify(&mut keys);
     let (smtp, password_file) = smtp(&mut keys);
     let recipients = recipients(&mut keys);
+    let metrics = metrics(&mut keys);
+    let (heartbeat, heartbeat_url_file) = heartbeat(&mut keys);
     let state_file = keys.path("state.file", None);
     let (state_in_force, origin) = state_file_and_origin(environment, state_file.as_deref());
     if let Some(origin) = origin.filter(|_| keys.is_clean()) {
@@ -76,6 +80,8 @@ pub(super) fn merge(
             notify,
             smtp,
             recipients,
+            metrics,
+            heartbeat,
             state_file,
             shown,
             warnings,
@@ -85,6 +91,7 @@ pub(super) fn merge(
             .path("CREDENTIALS_DIRECTORY")
             .map(|folder| folder.join("smtp-password")),
         token_file,
+        heartbeat_url_file,
     })
 }
 
@@ -323,4 +330,42 @@ fn recipients(keys: &mut Keys) -> Vec<Recipient> {
         recipients.push(Recipient { address, checks });
     }
     recipients
+}
+
+fn metrics(keys: &mut Keys) -> Metrics {
+    let key = "metrics.textfile";
+    let textfile = keys.path(key, None);
+    let is_read = |path: &PathBuf| path.extension().is_some_and(|end| end == "prom");
+    if textfile.as_ref().is_some_and(|path| !is_read(path)) {
+        keys.reject(
+            key,
+            "must end in .prom: Prometheus's node exporter reads no other files",
+        );
+    }
+    Metrics { textfile }
+}
+
+/// The settings of the heartbeat, and the file of its address.
+fn heartbeat(keys: &mut Keys) -> (Heartbeat, Option<PathBuf>) {
+    let url = keys.optional("heartbeat.url", value::heartbeat_url);
+    let url_file = keys.path("heartbeat.url_file", None);
+    let heartbeat = Heartbeat {
+        url,
+        fail: keys.flag("heartbeat.fail", None, false),
+        timeout: keys.with_default(
+            "heartbeat.timeout",
+            value::duration(30 * SECOND),
+            5 * SECOND,
+        ),
+    };
+    if heartbeat.url.is_some() && url_file.is_some() {
+        keys.warn("heartbeat.url", "has no effect beside heartbeat.url_file");
+    }
+    if heartbeat.fail && heartbeat.url.is_none() && url_file.is_none() && keys.is_clean() {
+        keys.warn(
+            "heartbeat.fail",
+            "has no effect without heartbeat.url or heartbeat.url_file",
+        );
+    }
+    (heartbeat, url_file)
 }

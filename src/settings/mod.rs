@@ -68,6 +68,10 @@ pub struct Settings {
     pub smtp: Smtp,
     /// `[[recipient]]`; empty means PetaSAN's followers.
     pub recipients: Vec<Recipient>,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[heartbeat]`
+    pub heartbeat: Heartbeat,
     /// `state.file` of the file, if it is there.
     pub state_file: Option<PathBuf>,
     /// Each setting as `config show` lists it.
@@ -241,6 +245,24 @@ pub struct Recipient {
     pub address: Address,
     /// Which checks this recipient is told about.
     pub checks: Vec<CheckName>,
+}
+
+/// What Prometheus is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// The file that each pass replaces; its name ends in `.prom`. `None` is off.
+    pub textfile: Option<PathBuf>,
+}
+
+/// The dead man's switch that is told after each pass.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// `http://` or `https://`; whoever knows it can keep the switch quiet. `None` is off.
+    pub url: Option<Secret>,
+    /// Whether a pass that was not complete is told as well.
+    pub fail: bool,
+    /// From connecting to the last byte; at most 30 s.
+    pub timeout: Duration,
 }
 
 /// One line of `config show`.

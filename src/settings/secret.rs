@@ -1,18 +1,18 @@
-//! Reads passwords and tokens from their files: the last step of loading the settings.
+//! Reads passwords, tokens and a secret address from their files: the last step of loading the settings.
 
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::keys::{blame, show};
 use super::merge::Draft;
-use super::value::Written;
+use super::value::{Written, check_heartbeat_url};
 use super::{Login, Origin, Secret, Settings};
 
-/// Puts the token and the login into the settings.
+/// Puts the token, the heartbeat's address and the login into the settings.
 ///
 /// # Errors
 /// A secret's file can't be used, or login name and password don't come together.
@@ -22,9 +22,19 @@ pub(super) fn complete(draft: Draft) -> Result<Settings> {
         password_file,
         credential,
         token_file,
+        heartbeat_url_file,
     } = draft;
     if let Some(path) = token_file {
         settings.consul.token = Some(read(&mut settings, "consul.token_file", &path)?);
+    }
+    if let Some(path) = heartbeat_url_file {
+        let key = "heartbeat.url_file";
+        let url = read(&mut settings, key, &path)?;
+        let url = check_heartbeat_url(url.reveal());
+        settings.heartbeat.url = Some(url.map_err(|reason| {
+            let place = cannot_use(&settings, key);
+            anyhow!("{place}: what {} holds {reason}", path.display())
+        })?);
     }
     let credential = credential.filter(|path| path.exists());
     match (settings.smtp.username.clone(), password_file, credential) {

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use toml::de::DeValue;
 
 use super::duration as friendly;
-use super::{Security, Via};
+use super::{SECRET_SHOWN, Secret, Security, Via};
 use crate::check::CheckName;
 use crate::text::one_line;
 
@@ -197,6 +197,29 @@ pub(super) fn consul_address(text: &str, ssl: bool, force_https: bool) -> Result
     }
 }
 
+/// The address of a dead man's switch.
+pub(super) fn heartbeat_url(value: &DeValue) -> Result<Secret, String> {
+    check_heartbeat_url(&text(value)?)
+}
+
+/// Takes the address of a dead man's switch.
+///
+/// # Errors
+/// Says what is wrong without the address, which is a secret.
+pub(super) fn check_heartbeat_url(text: &str) -> Result<Secret, String> {
+    let is_usable = text.parse::<ureq::http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    match is_usable {
+        true => Ok(Secret::new(text)),
+        false => Err(
+            "is no address of a web server; write e.g. \"https://hc-ping.com/0000-0000\""
+                .to_owned(),
+        ),
+    }
+}
+
 /// The KV folder of the nodes, with its closing slash.
 pub(super) fn key_prefix(value: &DeValue) -> Result<String, String> {
     let folder = text(value)?;
@@ -330,6 +353,12 @@ impl Written for String {
 impl Written for PathBuf {
     fn written(&self) -> String {
         self.to_string_lossy().written()
+    }
+}
+
+impl Written for Secret {
+    fn written(&self) -> String {
+        SECRET_SHOWN.to_owned()
     }
 }
 

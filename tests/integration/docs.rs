@@ -380,8 +380,8 @@ fn the_example_has_every_key_commented_out_and_loads_with_and_without_the_marks(
         .collect();
     let mut live = live.join("\n");
     // The files that the example names are not on this machine.
-    let secret = cluster.file("secret", "correct horse\n", 0o600);
-    for key in ["token_file", "password_file"] {
+    let secret = cluster.file("secret", "https://hc-ping.com/0000\n", 0o600);
+    for key in ["token_file", "password_file", "url_file"] {
         let start = live
             .find(&format!("\n{key} = "))
             .unwrap_or_else(|| panic!("no {key}"))

@@ -18,4 +18,5 @@ mod queue;
 mod relay;
 mod state_file;
 mod terminal;
+mod watchers;
 mod wire;
