@@ -14,6 +14,7 @@ use petanotify::check::capacity::Limits;
 use petanotify::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Presence, Usage};
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
 use petanotify::message::{self, Sender};
+use petanotify::metrics::{self, Carried};
 use petanotify::queue::{Entry, Queue, Recovery};
 use petanotify::settings::{Checks, Hold, Notify, Recipient};
 use petanotify::state::{self, LastPass, State};
@@ -104,8 +105,27 @@ pub fn pass(mut state: State, observed: Observed, now: Timestamp) -> State {
     for entry in &state.queue {
         check_entry(entry, &any_sender());
     }
+    check_metrics(&state);
     assert_survives(&state);
     state
+}
+
+/// Every sample is a number, and what goes on from pass to pass is read back.
+fn check_metrics(state: &State) {
+    let carried = Carried {
+        sent: 7,
+        ..Carried::default()
+    };
+    let pass = state
+        .last_pass
+        .as_ref()
+        .expect("the pass that was just made");
+    let page = metrics::render(state, pass, &carried);
+    assert_eq!(Carried::read(&page), carried);
+    for line in page.lines().filter(|line| !line.starts_with("# ")) {
+        let value = line.rsplit_once(' ').map(|(_, value)| value.parse::<f64>());
+        assert!(matches!(value, Some(Ok(_))), "{line}");
+    }
 }
 
 /// Ceph and Consul do not answer.

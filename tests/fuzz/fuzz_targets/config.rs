@@ -130,8 +130,14 @@ fn show_again(settings: &Settings) {
     }
     text.push_str(&recipients);
     let again = parse(&text, TOKEN).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let values = |settings: &Settings| -> Vec<_> {
+    let secret = |key: &str| {
         let shown = settings.shown.iter();
+        shown
+            .into_iter()
+            .any(|line| line.key == key && line.value.as_deref() == Some("(secret)"))
+    };
+    let values = |settings: &Settings| -> Vec<_> {
+        let shown = settings.shown.iter().filter(|line| !secret(&line.key));
         shown
             .map(|line| (line.key.clone(), line.value.clone()))
             .collect()
