@@ -292,7 +292,7 @@ fn the_manual_has_every_key_with_its_default_and_no_other() {
 #[test]
 fn the_examples_of_the_manual_are_allowed_all_at_once() {
     let cluster = Cluster::new();
-    let secret = cluster.file("secret", "correct horse\n", 0o600);
+    let secret = cluster.file("secret", "https://hc-ping.com/secret\n", 0o600);
     let described = described_keys();
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for (key, (_, example)) in &described {
@@ -303,7 +303,9 @@ fn the_examples_of_the_manual_are_allowed_all_at_once() {
         );
         let line = match name {
             // These files are read with the configuration, and are not on this machine.
-            "token_file" | "password_file" => format!("{name} = \"{}\"", secret.display()),
+            "token_file" | "password_file" | "url_file" => {
+                format!("{name} = \"{}\"", secret.display())
+            }
             _ => example.clone(),
         };
         let lines = sections.entry(section).or_default();
@@ -518,9 +520,12 @@ fn installs(words: &[&str]) {
 #[test]
 fn every_configuration_of_the_readme_is_allowed() {
     let cluster = Cluster::new();
-    let secret = cluster.file("secret", "correct horse\n", 0o600);
+    let secret = cluster.file("secret", "https://hc-ping.com/secret\n", 0o600);
     for block in readme_blocks("toml") {
-        let config = block.replace("/etc/petanotify/smtp-password", secret.to_str().unwrap());
+        let secret = secret.to_str().unwrap();
+        let config = block
+            .replace("/etc/petanotify/smtp-password", secret)
+            .replace("/etc/petanotify/heartbeat-url", secret);
         cluster.write_config(&config);
         let run = cluster.run(&["config", "show"]);
         assert_eq!(run.code, Some(0), "{}\n{config}", run.stderr);
