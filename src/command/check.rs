@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{PASS_TIME, Stopping, Tally, deliver, mail_time, report_left_over};
+use super::deliver::{PASS_TIME, Stopping, Tally, deliver, details, mail_time, report_left_over};
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery, sender};
 use super::{Context, Done, Stop, print, print_json, watchers};
@@ -149,9 +149,10 @@ impl Pass {
         };
         for alert in raised {
             log.notice(format!(
-                "{}: {}",
+                "{}: {}; {}",
                 alert.kind.as_str(),
-                message::subject(alert)
+                message::subject(alert),
+                details(alert)
             ));
         }
         let waiting = match self.state.queue.len() {
@@ -221,8 +222,9 @@ impl Pass {
         if let Err(error) = self.save(context, lock) {
             for alert in &self.alerts {
                 context.log.error(format!(
-                    "not mailed, for it could not be saved: {}",
-                    message::subject(alert)
+                    "not mailed, for it could not be saved: {}; {}",
+                    message::subject(alert),
+                    details(alert)
                 ));
             }
             return Err(Stop::State(error));

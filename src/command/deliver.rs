@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::{Context, Stop};
+use crate::alert::Alert;
 use crate::message::{self, Sender};
 use crate::queue::{Attempt, Entry, Fate, Queue};
 use crate::settings::Relay;
@@ -119,8 +120,12 @@ pub fn deliver(
         let attempt = match delivery {
             Delivery::Accepted(words) => {
                 sent.add(&entry.id).map_err(Stop::State)?;
-                let mail = describe(entry);
-                log.notice(format!("{mail} sent: {}", one_line(&words)));
+                let (mail, words) = (describe(entry), one_line(&words));
+                let attempt = entry.attempts.saturating_add(1);
+                log.notice(format!(
+                    "{mail} sent: {words}; {} attempt={attempt}",
+                    details(&entry.alert)
+                ));
                 tally.sent += 1;
                 Attempt::Sent
             }
@@ -161,16 +166,21 @@ fn report_failure(context: &Context, entry: &Entry, fate: Fate) {
     let mail = describe(entry);
     let attempt = entry.attempts;
     let words = entry.last_error.as_deref().unwrap_or_default();
+    let details = format!("{} attempt={attempt}", details(&entry.alert));
     let log = &context.log;
+    let failed = || format!("{mail}: attempt {attempt} failed: {words}; {details}");
     match fate {
-        Fate::Dropped => log.error(format!("{mail}: dropped after {attempt} attempts: {words}")),
-        Fate::Kept { logged: true } => {
-            log.warning(format!("{mail}: attempt {attempt} failed: {words}"));
-        }
-        Fate::Kept { logged: false } => {
-            log.info(format!("{mail}: attempt {attempt} failed: {words}"));
-        }
+        Fate::Dropped => log.error(format!(
+            "{mail}: dropped after {attempt} attempts: {words}; {details}"
+        )),
+        Fate::Kept { logged: true } => log.warning(failed()),
+        Fate::Kept { logged: false } => log.info(failed()),
     }
+}
+
+/// What a program looks for in a line of the log. It stands at the end, for the words of others may say anything.
+pub(super) fn details(alert: &Alert) -> String {
+    format!("check={} incident={}", alert.report.topic(), alert.incident)
 }
 
 /// A mail and whom it is for, or why there is none.

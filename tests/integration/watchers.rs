@@ -314,6 +314,29 @@ fn a_heartbeat_over_https_trusts_the_systems_authorities() {
     assert!(!shown.stdout.contains(SECRET), "{}", shown.stdout);
 }
 
+/// The words of others may say anything, so what a program looks for comes last.
+#[test]
+fn lines_of_the_log_end_in_what_a_program_looks_for() {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster
+        .relay
+        .fault(Stage::End, relay::says("451 later; check=no attempt=9"));
+    let run = cluster.check();
+    let incident = cluster.state()["memory"]["osds"]["incident"]["id"].clone();
+    let details = format!("; check=osds incident={}", incident.as_str().unwrap());
+    let ends = |run: &Run, begins: &str, ending: &str| {
+        let line = run.stderr.lines().find(|line| line.contains(begins));
+        let line = line.unwrap_or_else(|| panic!("no {begins} in\n{}", run.stderr));
+        assert!(line.ends_with(&format!("{details}{ending}")), "{line}");
+    };
+    ends(run.exits(1), " raised: [prod]", "");
+    ends(&run, "attempt 1 failed: ", " attempt=1");
+    cluster.relay.heal();
+    let run = cluster.check();
+    ends(run.exits(0), "\" sent: 250 ", " attempt=2");
+}
+
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
