@@ -1,7 +1,6 @@
 //! The edge to Ceph: asks the monitors within a deadline, by the `ceph` CLI or by librados in a child of our own, and reads
 //! their answers.
 
-mod deadline;
 mod document;
 #[cfg(test)]
 mod tests;
@@ -24,11 +23,11 @@ use rustix::io::Errno;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
 use crate::facts::{DownOsd, OsdId, OsdTree, Usage};
 use crate::output::Log;
 use crate::settings::{self, Via};
 use crate::text::one_line;
-use deadline::{End, Limits, Run, Stream};
 
 /// A tree of 10,000 OSDs takes some 2.5 MB; beyond this it is no answer to our question.
 const STDOUT_BYTES: usize = 16 * 1024 * 1024;
@@ -216,15 +215,16 @@ fn run(
     log.debug(format_args!("{by_hand}: {command:?}"));
     let limits = Limits {
         time: settings.timeout,
-        stdout_bytes: STDOUT_BYTES,
+        stdout_bytes: Some(STDOUT_BYTES),
         stderr_tail_bytes: STDERR_TAIL_BYTES,
         stderr_bytes: STDERR_BYTES,
+        left_behind: LeftBehind::Ended,
     };
     let Run {
         end,
         stdout,
         stderr,
-    } = deadline::run(command, limits, is_answer)
+    } = deadline::run(command, None, limits, is_answer)
         .map_err(|error| cannot_run(&command.get_program().to_string_lossy(), error))?;
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     match end {

@@ -20,6 +20,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod consul;
+pub mod deadline;
 pub mod facts;
 pub mod heartbeat;
 pub mod incident;

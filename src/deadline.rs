@@ -3,10 +3,10 @@
 //! One system call that waits for both pipes and for the end (a pidfd in poll(2)) is missing from the kernels of older PetaSAN
 //! releases. Nearly always the end of a program closes its pipes, which poll(2) reports; for the rest we look now and then.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,32 +33,47 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A killed process is gone at once, unless it hangs in the kernel, e.g. on a dead NFS server; then nobody can end it.
 const REAP: Duration = Duration::from_secs(2);
 
+/// The thread that writes the input keeps nothing of size on its stack.
+const THREAD_STACK_BYTES: usize = 64 * 1024;
+
 /// What a run may use up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub struct Limits {
     /// From the start to the last byte.
-    pub(super) time: Duration,
-    /// Of standard output; beyond it the program is ended.
-    pub(super) stdout_bytes: usize,
+    pub time: Duration,
+    /// Of standard output; beyond it the program is ended. `None`: nobody reads it, so it may print what it likes.
+    pub stdout_bytes: Option<usize>,
     /// Of standard error, whose end is kept.
-    pub(super) stderr_tail_bytes: usize,
+    pub stderr_tail_bytes: usize,
     /// Of standard error in all; beyond it the program is ended.
-    pub(super) stderr_bytes: usize,
+    pub stderr_bytes: usize,
+    /// What becomes of processes that the program leaves running although it ended well.
+    pub left_behind: LeftBehind,
+}
+
+/// What becomes of processes that a program leaves running although it ended well. After any other end they are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftBehind {
+    /// They are ended: nobody waits for them.
+    Ended,
+    /// They go on: a mail program may deliver in the background what it has taken.
+    GoOn,
 }
 
 /// What became of a run.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) end: End,
+pub struct Run {
+    /// How it ended.
+    pub end: End,
     /// All of it, unless the run was cut short.
-    pub(super) stdout: Vec<u8>,
+    pub stdout: Vec<u8>,
     /// The last part of it.
-    pub(super) stderr: Vec<u8>,
+    pub stderr: Vec<u8>,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// By itself.
     Exit(ExitStatus),
     /// By us, because the time was up.
@@ -69,27 +84,35 @@ pub(super) enum End {
 
 /// One of the two streams of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
+pub enum Stream {
+    /// Standard output.
     Stdout,
+    /// Standard error.
     Stderr,
 }
 
-/// Runs `command` in a process group of its own, with an empty standard input, and ends the whole group afterwards in any case.
+/// Runs `command` in a process group of its own, gives it `input` on its standard input, and ends the whole group afterwards,
+/// but for what [`Limits::left_behind`] lets go on. It need not read its input.
 ///
 /// `is_answer` says whether a standard output is whole. It is asked only where the program ended well and something it started
 /// still holds the pipe open: then a whole answer is used at once.
 ///
 /// # Errors
 /// The program can't be started, its pipes can't be watched, or its exit status is kept from us.
-pub(super) fn run(
+pub fn run(
     command: &mut Command,
+    input: Option<Vec<u8>>,
     limits: Limits,
     is_answer: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Run> {
     let started = Instant::now();
+    let pipe_if = |wanted| match wanted {
+        true => Stdio::piped(),
+        false => Stdio::null(),
+    };
     let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdin(pipe_if(input.is_some()))
+        .stdout(pipe_if(limits.stdout_bytes.is_some()))
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
@@ -101,8 +124,12 @@ pub(super) fn run(
         leader: child,
         ending: None,
     };
-    let cut_short = output.collect(&mut group, limits, started, is_answer);
-    group.kill();
+    let given = give(group.leader.stdin.take(), input);
+    let cut_short = given.and_then(|()| output.collect(&mut group, limits, started, is_answer));
+    let ended_well = matches!(cut_short, Ok(None)) && group.ending().is_some_and(|e| e.success);
+    if !(ended_well && limits.left_behind == LeftBehind::GoOn) {
+        group.kill();
+    }
     let status = group.reap()?;
     Ok(Run {
         end: cut_short?
@@ -111,6 +138,20 @@ pub(super) fn run(
         stdout: output.stdout.bytes,
         stderr: output.stderr.bytes,
     })
+}
+
+/// Writes the input in a thread of its own, since the program may read it as slowly as it likes, or not to the end: its exit
+/// status tells whether it had enough.
+fn give(stdin: Option<ChildStdin>, input: Option<Vec<u8>>) -> io::Result<()> {
+    let Some((mut stdin, input)) = stdin.zip(input) else {
+        return Ok(());
+    };
+    let write = move || {
+        let _ = stdin.write_all(&input);
+    };
+    let thread = thread::Builder::new().name("child-stdin".to_owned());
+    let thread = thread.stack_size(THREAD_STACK_BYTES).spawn(write);
+    thread.map(drop)
 }
 
 /// What a program prints.
@@ -128,7 +169,7 @@ impl Output {
         started: Instant,
         is_answer: impl Fn(&[u8]) -> bool,
     ) -> io::Result<Option<End>> {
-        let mut judged_bytes = 0;
+        let mut judged_bytes = None;
         let mut look = FIRST_LOOK;
         loop {
             let ending = group.ending();
@@ -152,7 +193,8 @@ impl Output {
                 None => LOOK,
             };
             if self.read(patience.min(wait))? {
-                if self.stdout.bytes.len() > limits.stdout_bytes {
+                let most = limits.stdout_bytes.unwrap_or(usize::MAX);
+                if self.stdout.bytes.len() > most {
                     return Ok(Some(End::TooLong(Stream::Stdout)));
                 }
                 if self.stderr.seen_bytes > limits.stderr_bytes {
@@ -160,9 +202,9 @@ impl Output {
                 }
                 self.stderr.keep_tail(limits.stderr_tail_bytes);
             } else if ending.is_some_and(|ending| ending.success)
-                && self.stdout.bytes.len() > judged_bytes
+                && judged_bytes != Some(self.stdout.bytes.len())
             {
-                judged_bytes = self.stdout.bytes.len();
+                judged_bytes = Some(self.stdout.bytes.len());
                 if is_answer(&self.stdout.bytes) {
                     return Ok(None);
                 }
@@ -292,15 +334,16 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         time: Duration::from_secs(30),
-        stdout_bytes: 1024 * 1024,
+        stdout_bytes: Some(1024 * 1024),
         stderr_tail_bytes: 1024,
         stderr_bytes: 1024 * 1024,
+        left_behind: LeftBehind::Ended,
     };
 
     fn shell(script: &str, limits: Limits, is_answer: impl Fn(&[u8]) -> bool) -> Run {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        run(&mut command, limits, is_answer).unwrap()
+        run(&mut command, None, limits, is_answer).unwrap()
     }
 
     fn short(time_ms: u64) -> Limits {
@@ -310,17 +353,21 @@ mod tests {
         }
     }
 
+    /// Whether a process has `marker` among its arguments.
+    fn is_there(marker: &str) -> bool {
+        std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
+                line.split(|&byte| byte == 0)
+                    .any(|arg| arg == marker.as_bytes())
+            })
+        })
+    }
+
     /// Waits until no process has `marker` among its arguments; false after ten seconds.
     fn is_gone(marker: &str) -> bool {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(10) {
-            let alive = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-                std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
-                    line.split(|&byte| byte == 0)
-                        .any(|arg| arg == marker.as_bytes())
-                })
-            });
-            if !alive {
+            if !is_there(marker) {
                 return true;
             }
             thread::sleep(Duration::from_millis(10));
@@ -340,6 +387,61 @@ mod tests {
     fn standard_input_is_empty() {
         let run = shell("cat; echo done", LIMITS, |_| false);
         assert_eq!(run.stdout, b"done\n");
+    }
+
+    fn fed(script: &str, input: &[u8], limits: Limits) -> Run {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        run(&mut command, Some(input.to_vec()), limits, |_| true).unwrap()
+    }
+
+    #[test]
+    fn the_input_is_given_whole_and_need_not_be_read() {
+        // More than a pipe holds, both ways at once.
+        let input = b"0123456789abcde\n".repeat(20_000);
+        let run = fed("cat", &input, LIMITS);
+        assert_eq!(run.stdout, input);
+        let run = fed("exit 0", &input, LIMITS);
+        assert!(matches!(run.end, End::Exit(status) if status.success()));
+        let run = fed("sleep 605.25", &input, short(300));
+        assert_eq!(run.end, End::Deadline);
+        assert!(is_gone("605.25"));
+    }
+
+    #[test]
+    fn what_nobody_reads_may_be_endless() {
+        let limits = Limits {
+            stdout_bytes: None,
+            ..LIMITS
+        };
+        let run = fed("seq 1 1000000; echo done >&2", b"", limits);
+        assert!(matches!(run.end, End::Exit(status) if status.success()));
+        assert_eq!(
+            (run.stdout.len(), run.stderr.as_slice()),
+            (0, &b"done\n"[..])
+        );
+    }
+
+    #[test]
+    fn what_goes_on_in_the_background_is_ended_unless_it_may_and_the_program_ended_well() {
+        let go_on = Limits {
+            left_behind: LeftBehind::GoOn,
+            ..LIMITS
+        };
+        for (script, limits, marker, goes_on) in [
+            ("sleep 655.25 & exit 0", go_on, "655.25", true),
+            ("sleep 656.25 & exit 1", go_on, "656.25", false),
+            ("sleep 657.25 & exit 0", LIMITS, "657.25", false),
+        ] {
+            let started = Instant::now();
+            fed(script, b"", limits);
+            assert!(started.elapsed() < limits.time);
+            if goes_on {
+                assert!(is_there(marker), "{script}");
+                end_stray(marker);
+            }
+            assert!(is_gone(marker), "{script}");
+        }
     }
 
     #[test]
@@ -364,7 +466,7 @@ mod tests {
     fn endless_output_is_cut_off() {
         let run = shell("yes 622.25", LIMITS, |_| false);
         assert_eq!(run.end, End::TooLong(Stream::Stdout));
-        assert!(run.stdout.len() <= LIMITS.stdout_bytes + CHUNK_BYTES);
+        assert!(run.stdout.len() <= 1024 * 1024 + CHUNK_BYTES);
         assert!(is_gone("622.25"));
         let run = shell("yes 623.25 >&2", LIMITS, |_| false);
         assert_eq!(run.end, End::TooLong(Stream::Stderr));
@@ -411,7 +513,7 @@ mod tests {
     fn no_zombie_is_left() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $$; exit 0"]);
-        let run = run(&mut command, LIMITS, |_| false).unwrap();
+        let run = run(&mut command, None, LIMITS, |_| false).unwrap();
         let pid = String::from_utf8(run.stdout).unwrap();
         assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
     }
@@ -419,7 +521,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_an_error() {
         let mut command = Command::new("/nonexistent/ceph");
-        let error = run(&mut command, LIMITS, |_| false).unwrap_err();
+        let error = run(&mut command, None, LIMITS, |_| false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
