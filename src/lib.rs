@@ -7,7 +7,8 @@
 //! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
 //! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`incident`] decides what of it is news.
 //! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
-//! 6. [`command::deliver`] lets [`message`] compose each mail and [`smtp`] send it, and writes down what became of it.
+//! 6. [`command::deliver`] lets [`message`] compose each mail, and [`smtp`] send it or else the [`fallback`] take it, and
+//!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
 //! The modules of 4 and 5, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
@@ -22,6 +23,7 @@ pub mod command;
 pub mod consul;
 pub mod deadline;
 pub mod facts;
+pub mod fallback;
 pub mod heartbeat;
 pub mod incident;
 pub mod librados;

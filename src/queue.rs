@@ -11,8 +11,9 @@ use lettre::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
-use crate::incident::Kind;
+use crate::incident::{Kind, age};
 use crate::settings::Recipient;
+use crate::text::fit;
 
 /// Failures are logged at these attempts, and at the last.
 const LOGGED_ATTEMPTS: [u32; 5] = [1, 120, 480, 960, 1440];
@@ -102,11 +103,23 @@ impl Entry {
     /// A mail that takes the place of `older` ones of the same incident to the same recipient, which were never delivered:
     /// nobody shall read a stale "down" after an "up". It is a mail of its own, for the others may have arrived all the
     /// same. Whoever is refused for good still waits for his hour.
-    fn new(alert: Alert, to: Option<Address>, raised: Timestamp, older: Vec<Entry>) -> Self {
+    ///
+    /// `None` where nobody wants to know. What was to be told and is over meanwhile is told all the same.
+    fn new(
+        alert: Alert,
+        to: Option<Address>,
+        raised: Timestamp,
+        older: Vec<Entry>,
+        recovery: Recovery,
+    ) -> Option<Self> {
+        let wanted = alert.kind != Kind::Cleared || recovery == Recovery::Told;
+        if !wanted && older.is_empty() && !alert.never_told {
+            return None;
+        }
         let first = older.iter().map(|entry| entry.raised).min();
         let next_attempt = older.iter().filter_map(|entry| entry.next_attempt).max();
         let older: Vec<Alert> = older.into_iter().map(|entry| entry.alert).collect();
-        Entry {
+        Some(Entry {
             id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
             alert: alert.overtake(&older),
             to,
@@ -115,6 +128,23 @@ impl Entry {
             last_attempt: None,
             next_attempt,
             last_error: None,
+        })
+    }
+
+    /// Whether it has waited so long that the fallback may have it. One that was raised in the future, by a clock that has
+    /// been set back since, has waited nobody knows how long.
+    pub fn has_waited(&self, after: Duration, now: Timestamp) -> bool {
+        self.raised > now || age(self.raised, now) >= after
+    }
+
+    /// How long it waits when it is refused for good: for its hour, unless the fallback may have it sooner, `after` it was
+    /// raised.
+    pub fn refused_wait(&self, after: Option<Duration>, now: Timestamp) -> Duration {
+        match after {
+            Some(after) if !self.has_waited(after, now) => {
+                REFUSED_WAIT.min(after.saturating_sub(age(self.raised, now)))
+            }
+            _ => REFUSED_WAIT,
         }
     }
 
@@ -124,7 +154,7 @@ impl Entry {
         self.to.is_some()
             && self
                 .next_attempt
-                .is_none_or(|next| next <= now || crate::incident::age(now, next) > REFUSED_WAIT)
+                .is_none_or(|next| next <= now || age(now, next) > REFUSED_WAIT)
     }
 }
 
@@ -143,15 +173,59 @@ pub enum Recovery {
     Untold,
 }
 
-/// How an attempt to send a mail went.
+/// Why a mail did not leave in one of the ways out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuff {
+    /// A mail server refused this recipient or message for good, in these words.
+    Refused(String),
+    /// Anything else went wrong at a mail server, in these words.
+    Failed(String),
+    /// The fallback failed, in these words. They don't tell whether it is worth trying again: the servers do.
+    Fallback(String),
+}
+
+/// How the attempt of a pass to send a mail went, in whichever ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// The server has taken it over.
+    /// Somebody has taken it over.
     Sent,
-    /// This recipient or message was refused for good, in these words.
-    Refused(String),
+    /// This recipient or message was refused for good, in these words: to be tried again after this time.
+    Refused(String, Duration),
     /// Anything else went wrong, in these words: worth trying in the next pass.
     Failed(String),
+}
+
+/// Of the words of each way so many characters are kept when there are several.
+const WORDS_KEPT: usize = 200;
+
+impl Attempt {
+    /// Sums up an attempt that failed in all of these ways; `None` where none was tried. For good is refused what every
+    /// server that was asked refused for good; it is tried again after `wait`.
+    pub fn failed(rebuffs: &[Rebuff], wait: Duration) -> Option<Attempt> {
+        let words = match rebuffs {
+            [] => return None,
+            [only] => only.words().to_owned(),
+            several => {
+                let words = several.iter().map(|rebuff| fit(rebuff.words(), WORDS_KEPT));
+                words.collect::<Vec<_>>().join("; then ")
+            }
+        };
+        let by_servers = || rebuffs.iter().filter(|r| !matches!(r, Rebuff::Fallback(_)));
+        let refused = by_servers().all(|rebuff| matches!(rebuff, Rebuff::Refused(_)));
+        Some(if refused && by_servers().next().is_some() {
+            Attempt::Refused(words, wait)
+        } else {
+            Attempt::Failed(words)
+        })
+    }
+}
+
+impl Rebuff {
+    fn words(&self) -> &str {
+        match self {
+            Rebuff::Refused(words) | Rebuff::Failed(words) | Rebuff::Fallback(words) => words,
+        }
+    }
 }
 
 /// What has become of an entry whose attempt failed.
@@ -202,11 +276,14 @@ impl Queue {
     /// pending. Without any recipient at all it waits for one.
     pub fn add(&mut self, alert: Alert, recipients: &[Recipient], recovery: Recovery) {
         let raised = alert.raised;
-        if recipients.is_empty() {
-            self.put(alert, None, raised, recovery);
-        } else {
-            self.put_for_each(&alert, recipients, raised, recovery);
+        if !recipients.is_empty() {
+            return self.put_for_each(&[(alert, raised)], recipients, recovery);
         }
+        let overtaken =
+            |entry: &mut Entry| entry.to.is_none() && entry.alert.incident == alert.incident;
+        let older = self.0.extract_if(.., overtaken).collect();
+        self.0
+            .extend(Entry::new(alert, None, raised, older, recovery));
     }
 
     /// Addresses the mails that waited for a recipient to be known.
@@ -214,36 +291,61 @@ impl Queue {
         if recipients.is_empty() {
             return;
         }
-        let waiting: Vec<Entry> = self.0.extract_if(.., |entry| entry.to.is_none()).collect();
-        for entry in &waiting {
-            self.put_for_each(&entry.alert, recipients, entry.raised, recovery);
-        }
+        let waiting = self.0.extract_if(.., |entry| entry.to.is_none());
+        let waiting: Vec<(Alert, Timestamp)> =
+            waiting.map(|entry| (entry.alert, entry.raised)).collect();
         if !waiting.is_empty() {
+            self.put_for_each(&waiting, recipients, recovery);
             self.0.sort_by_key(|entry| entry.raised);
         }
     }
 
+    /// Puts in one mail for each alert, raised at that time, and each recipient whom it concerns. The queue is walked through
+    /// once, however many they are.
     fn put_for_each(
         &mut self,
-        alert: &Alert,
+        alerts: &[(Alert, Timestamp)],
         recipients: &[Recipient],
-        raised: Timestamp,
         recovery: Recovery,
     ) {
-        for recipient in recipients.iter().filter(|r| alert.concerns(r)) {
-            let to = Some(recipient.address.clone());
-            self.put(alert.clone(), to, raised, recovery);
+        struct Place<'a> {
+            to: &'a Address,
+            alerts: Vec<&'a (Alert, Timestamp)>,
+            older: Vec<Entry>,
         }
-    }
-
-    fn put(&mut self, alert: Alert, to: Option<Address>, raised: Timestamp, recovery: Recovery) {
-        let overtaken =
-            |entry: &mut Entry| entry.to == to && entry.alert.incident == alert.incident;
-        let older: Vec<Entry> = self.0.extract_if(.., overtaken).collect();
-        let wanted = alert.kind != Kind::Cleared || recovery == Recovery::Told;
-        // What was to be told and is over meanwhile is told all the same.
-        if wanted || !older.is_empty() || alert.never_told {
-            self.0.push(Entry::new(alert, to, raised, older));
+        let mut places: Vec<Place> = Vec::new();
+        let mut by_thread: HashMap<(&str, &Address), usize> = HashMap::new();
+        for raised in alerts {
+            let (alert, _) = raised;
+            for recipient in recipients.iter().filter(|r| alert.concerns(r)) {
+                let to = &recipient.address;
+                let place = by_thread.entry((&alert.incident, to)).or_insert_with(|| {
+                    places.push(Place {
+                        to,
+                        alerts: Vec::new(),
+                        older: Vec::new(),
+                    });
+                    places.len() - 1
+                });
+                places[*place].alerts.push(raised);
+            }
+        }
+        let place_of = |entry: &Entry| {
+            let to = entry.to.as_ref()?;
+            by_thread.get(&(entry.alert.incident.as_str(), to)).copied()
+        };
+        for entry in self.0.extract_if(.., |entry| place_of(entry).is_some()) {
+            if let Some(place) = place_of(&entry) {
+                places[place].older.push(entry);
+            }
+        }
+        for Place { to, alerts, older } in places {
+            let mut mails = older;
+            for (alert, raised) in alerts {
+                let mail = Entry::new(alert.clone(), Some(to.clone()), *raised, mails, recovery);
+                mails = mail.into_iter().collect();
+            }
+            self.0.extend(mails);
         }
     }
 
@@ -306,7 +408,7 @@ impl Queue {
             let (error, next_attempt) = match attempts.remove(&entry.id) {
                 None => return true,
                 Some(Attempt::Sent) => return false,
-                Some(Attempt::Refused(error)) => (error, now.checked_add(REFUSED_WAIT).ok()),
+                Some(Attempt::Refused(error, wait)) => (error, now.checked_add(wait).ok()),
                 Some(Attempt::Failed(error)) => (error, None),
             };
             entry.attempts = entry.attempts.saturating_add(1);
@@ -520,6 +622,120 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_for_a_recipient_overtakes_what_is_addressed_already() {
+        let a = [recipient("a@example.org", &CheckName::ALL)];
+        let both = [
+            recipient("a@example.org", &CheckName::ALL),
+            recipient("b@example.org", &[CheckName::Osds]),
+        ];
+        let mut queue = Queue::default();
+        queue.add(alert(0), &a, Recovery::Told);
+        queue.add(alert(60), &a, Recovery::Told);
+        queue.add(later(Kind::Updated, 1, 120), &[], Recovery::Told);
+        queue.add(alert(180), &[], Recovery::Told);
+        queue.address(&both, Recovery::Told);
+        let found: Vec<(&str, u32)> = queue
+            .iter()
+            .map(|entry| (entry.alert.incident.as_str(), entry.alert.sequence))
+            .collect();
+        assert_eq!(found, [("nodes-0", 1), ("nodes-60", 0), ("nodes-180", 0)]);
+        let to: HashSet<String> = queue
+            .iter()
+            .map(|entry| entry.to.clone().unwrap().to_string())
+            .collect();
+        assert_eq!(to, HashSet::from(["a@example.org".to_owned()]));
+    }
+
+    #[test]
+    fn two_alerts_of_an_incident_that_are_addressed_together_are_one_mail() {
+        let mut queue = Queue::default();
+        let mut other = Queue::default();
+        queue.add(alert(0), &[], Recovery::Told);
+        other.add(later(Kind::Cleared, 1, 60), &[], Recovery::Told);
+        queue.adopt(other);
+        assert_eq!(queue.unaddressed(), 2);
+        let a = [recipient("a@example.org", &CheckName::ALL)];
+        queue.address(&a, Recovery::Untold);
+        let left: Vec<(Kind, bool)> = queue
+            .iter()
+            .map(|entry| (entry.alert.kind, entry.alert.never_told))
+            .collect();
+        assert_eq!(left, [(Kind::Cleared, true)]);
+    }
+
+    #[test]
+    fn an_attempt_that_failed_in_several_ways_quotes_each_and_is_refused_only_by_all_servers() {
+        use Rebuff::{Failed, Fallback, Refused};
+        let refused = || Refused("550 no".to_owned());
+        let failed = || Failed("450 later".to_owned());
+        let fallback = || Fallback("exit status 75".to_owned());
+        // The answers, the words, and whether the mail is refused for good.
+        let table: [(&[Rebuff], &str, bool); 8] = [
+            (&[refused()], "550 no", true),
+            (&[failed()], "450 later", false),
+            (&[refused(), refused()], "550 no; then 550 no", true),
+            (&[refused(), failed()], "550 no; then 450 later", false),
+            (&[failed(), refused()], "450 later; then 550 no", false),
+            (&[fallback()], "exit status 75", false),
+            (
+                &[refused(), fallback()],
+                "550 no; then exit status 75",
+                true,
+            ),
+            (
+                &[failed(), fallback()],
+                "450 later; then exit status 75",
+                false,
+            ),
+        ];
+        let wait = Duration::from_secs(7);
+        for (rebuffs, words, for_good) in table {
+            let words = words.to_owned();
+            let expected = match for_good {
+                true => Attempt::Refused(words, wait),
+                false => Attempt::Failed(words),
+            };
+            assert_eq!(Attempt::failed(rebuffs, wait), Some(expected));
+        }
+        assert_eq!(Attempt::failed(&[], wait), None);
+        let long = || Failed("x".repeat(500));
+        let Some(Attempt::Failed(words)) = Attempt::failed(&[long(), long()], wait) else {
+            panic!("it failed");
+        };
+        assert_eq!(words.len(), 2 * WORDS_KEPT + "; then ".len());
+    }
+
+    #[test]
+    fn a_mail_is_the_fallbacks_once_it_has_waited_so_long_and_no_refusal_delays_it() {
+        let queue = one_mail();
+        let entry = queue.iter().next().unwrap();
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        // Seconds since it was raised, minutes it is to wait, whether it has, and for how many more seconds when refused.
+        for (second, after, waited, wait) in [
+            (0, 0, true, 3600),
+            (0, 15, false, 900),
+            (899, 15, false, 1),
+            (900, 15, true, 3600),
+            (901, 15, true, 3600),
+            (0, 60, false, 3600),
+            (0, 61, false, 3600),
+            (3600, 90, false, 1800),
+            // The clock has been set back: nobody knows.
+            (-1, 15, true, 3600),
+        ] {
+            let case = format!("{second} s, {after} min");
+            assert_eq!(
+                entry.has_waited(minutes(after), at(second)),
+                waited,
+                "{case}"
+            );
+            let found = entry.refused_wait(Some(minutes(after)), at(second));
+            assert_eq!(found, Duration::from_secs(wait), "{case}");
+        }
+        assert_eq!(entry.refused_wait(None, at(0)), REFUSED_WAIT);
+    }
+
+    #[test]
     fn only_mails_of_the_same_incident_to_the_same_recipient_are_overtaken() {
         let mut queue = Queue::default();
         let a = [recipient("a@example.org", &CheckName::ALL)];
@@ -534,7 +750,7 @@ mod tests {
     fn whoever_is_refused_for_good_waits_for_his_hour_with_the_new_mail_too() {
         let mut queue = one_mail();
         let id = ids(&queue)[0].clone();
-        let refused = Attempt::Refused("550 unknown".to_owned());
+        let refused = Attempt::Refused("550 unknown".to_owned(), REFUSED_WAIT);
         attempt(&mut queue, &id, refused, 0, 9);
         let recipients = [recipient("a@example.org", &CheckName::ALL)];
         queue.add(later(Kind::Cleared, 1, 60), &recipients, Recovery::Told);
@@ -567,7 +783,7 @@ mod tests {
         let id = ids(&queue)[0].clone();
         attempt(&mut queue, &id, failed(), 0, 9);
         assert_eq!(queue.due(at(1)).len(), 1);
-        let refused = Attempt::Refused("550 unknown".to_owned());
+        let refused = Attempt::Refused("550 unknown".to_owned(), REFUSED_WAIT);
         attempt(&mut queue, &id, refused, 0, 9);
         for (second, due) in [(1, 0), (3599, 0), (3600, 1), (90_000, 1)] {
             assert_eq!(queue.due(at(second)).len(), due, "after {second} s");

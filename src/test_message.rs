@@ -11,16 +11,58 @@ use lettre::message::{Mailbox, Message, SinglePart};
 use crate::check::CheckName;
 use crate::message::{Sender, envelope};
 use crate::queue::MailId;
+use crate::settings::ways::Command;
 use crate::settings::{Checks, Hold, Recipient, Relay, Security};
+use crate::text::one_line;
 use crate::wording;
 
-/// What the mails of one test have in common.
+/// A way out that is tested.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// Through a mail server.
+    Server(&'a Relay),
+    /// Through the command of the fallback.
+    Fallback(&'a Command),
+}
+
+impl<'a> Way<'a> {
+    /// The sender of mails that leave so.
+    pub fn from(self) -> &'a Mailbox {
+        match self {
+            Way::Server(relay) => &relay.from,
+            Way::Fallback(command) => &command.from,
+        }
+    }
+
+    /// In one line.
+    pub fn in_words(self) -> String {
+        let from = self.from();
+        let words = match self {
+            Way::Server(relay) => {
+                let login = match &relay.login {
+                    Some(login) => format!("login as {}", login.username),
+                    None => "no login".to_owned(),
+                };
+                let (place, security) = (place(relay), security(relay));
+                format!("{place}, {security}, {login}, from {from}")
+            }
+            Way::Fallback(command) => format!("the fallback {}, from {from}", words(command)),
+        };
+        one_line(&words)
+    }
+}
+
+/// What the mails of one test through one way have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct Test<'a> {
     /// The cluster's name.
     pub cluster: &'a str,
     /// The way out.
-    pub relay: &'a Relay,
+    pub way: Way<'a>,
+    /// Its place among all that are tested; the first is 1.
+    pub number: u32,
+    /// How many are tested in all.
+    pub ways: usize,
     /// The sender.
     pub sender: &'a Sender,
     /// Which checks are on.
@@ -34,10 +76,12 @@ pub struct Test<'a> {
 impl Test<'_> {
     /// The subject alone says that it is a test.
     pub fn subject(&self) -> String {
-        format!(
-            "[{}] test mail from petanotify",
-            wording::name(self.cluster)
-        )
+        let which = match self.ways {
+            1 => String::new(),
+            ways => format!(", way {} of {ways}", self.number),
+        };
+        let cluster = wording::name(self.cluster);
+        format!("[{cluster}] test mail from petanotify{which}")
     }
 
     /// Makes the mail to this address, ready for the DATA command but for dot-stuffing.
@@ -66,17 +110,20 @@ impl Test<'_> {
     /// Each test is a mail of its own: a mailbox may swallow one that bears the id of another.
     fn message_id(&self, to: &Address) -> String {
         let test = format!("test-{}", self.made.strftime("%Y%m%dT%H%M%S%.3fZ"));
-        let id = MailId::new(&test, 0, Some(to));
+        let id = MailId::new(&test, self.number - 1, Some(to));
         format!("<{test}.{id}@petanotify.test>")
     }
 
     fn text(&self, to: &Address) -> String {
-        let way = [
-            ("server", place(self.relay)),
-            ("security", security(self.relay).to_owned()),
-            ("login", login(self.relay).to_owned()),
-            ("sender", self.sender.from.to_string()),
-        ];
+        let mut way = match self.way {
+            Way::Server(relay) => vec![
+                ("server", place(relay)),
+                ("security", security(relay).to_owned()),
+                ("login", login(relay).to_owned()),
+            ],
+            Way::Fallback(command) => vec![("command", words(command))],
+        };
+        way.push(("sender", self.sender.from.to_string()));
         let mut text = format!(
             "This is a test. It says nothing about the storage of cluster {cluster}.\n\
              Somebody ran \"petanotify test-mail\" on {node} at\n\
@@ -87,7 +134,7 @@ impl Test<'_> {
             time = wording::time(self.made, &self.sender.zone),
         );
         for (what, value) in way {
-            text.push_str(&format!("  {what:<8}  {value}\n"));
+            text.push_str(&format!("  {what:<8}  {}\n", one_line(&value)));
         }
         text.push('\n');
         match self.recipient(to) {
@@ -169,6 +216,11 @@ pub fn place(relay: &Relay) -> String {
     }
 }
 
+/// The command as one would type it.
+fn words(command: &Command) -> String {
+    command.words.join(" ")
+}
+
 /// How the way to the server is secured.
 pub fn security(relay: &Relay) -> &'static str {
     match (relay.security, relay.verify) {
@@ -202,6 +254,7 @@ mod tests {
 
     fn relay() -> Relay {
         Relay {
+            section: "smtp".to_owned(),
             host: "mail.example.org".to_owned(),
             port: 587,
             security: Security::Starttls,
@@ -214,6 +267,7 @@ mod tests {
             ca_file: None,
             verify: true,
             timeout: Duration::from_secs(30),
+            connections: 1,
         }
     }
 
@@ -229,10 +283,10 @@ mod tests {
         }
     }
 
-    fn with_test<T>(relay: &Relay, cluster: &str, ask: impl Fn(Test<'_>) -> T) -> T {
+    fn with_test<T>(way: Way<'_>, cluster: &str, ask: impl Fn(Test<'_>) -> T) -> T {
         let made: Timestamp = "2026-11-23T05:20:45.123Z".parse().unwrap();
         let sender = Sender {
-            from: relay.from.clone(),
+            from: way.from().clone(),
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
             now: made,
@@ -243,7 +297,9 @@ mod tests {
         }];
         ask(Test {
             cluster,
-            relay,
+            way,
+            number: 1,
+            ways: 1,
             sender: &sender,
             checks: &checks(),
             recipients: &recipients,
@@ -253,7 +309,7 @@ mod tests {
 
     fn mail(relay: &Relay, cluster: &str, to: &str) -> String {
         let to = to.parse().unwrap();
-        with_test(relay, cluster, |test| {
+        with_test(Way::Server(relay), cluster, |test| {
             String::from_utf8(test.compose(&to).unwrap()).unwrap()
         })
     }
@@ -304,13 +360,48 @@ mod tests {
     }
 
     #[test]
+    fn of_several_ways_each_is_a_mail_of_its_own() {
+        let to: Address = "ops@example.org".parse().unwrap();
+        let command = Command {
+            words: vec!["/usr/sbin/sendmail".to_owned(), "-t".to_owned()],
+            from: "storage@example.org".parse().unwrap(),
+            after: Duration::ZERO,
+            timeout: Duration::from_secs(20),
+        };
+        let relay = relay();
+        let mail = |way: Way<'_>, number: u32| {
+            let mail = with_test(way, "prod", |test| {
+                let ways = 2;
+                let test = Test {
+                    number,
+                    ways,
+                    ..test
+                };
+                test.compose(&to).unwrap()
+            });
+            String::from_utf8(mail).unwrap()
+        };
+        let first = mail(Way::Server(&relay), 1);
+        let second = mail(Way::Fallback(&command), 2);
+        assert!(first.contains("Subject: [prod] test mail from petanotify, way 1 of 2\r\n"));
+        assert!(second.contains("Subject: [prod] test mail from petanotify, way 2 of 2\r\n"));
+        let way = "Which way it went:\r\n\x20 command   /usr/sbin/sendmail -t\r\n\x20 sender    storage@example.org\r\n\r\n";
+        assert!(second.contains(way), "{second}");
+        let id = |mail: &str| {
+            let line = mail.lines().find(|line| line.starts_with("Message-ID"));
+            line.unwrap().to_owned()
+        };
+        assert_ne!(id(&first), id(&second));
+    }
+
+    #[test]
     fn who_is_no_recipient_is_told_so() {
         let text = mail(&relay(), "prod", "guest@example.org");
         assert!(text.contains("No alert comes to this address"), "{text}");
         assert!(!text.contains("What comes"), "{text}");
         let checks = |to: &str| {
             let to = to.parse().unwrap();
-            with_test(&relay(), "prod", |test| test.checks_for(&to))
+            with_test(Way::Server(&relay()), "prod", |test| test.checks_for(&to))
         };
         assert_eq!(checks("guest@example.org"), []);
         assert_eq!(checks("OPS@example.org"), [CheckName::Capacity]);

@@ -5,9 +5,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{PASS_TIME, Stopping, Tally, deliver, details, mail_time, report_left_over};
+use super::deliver::{Details, PASS_TIME, Stopping, Tally, deliver, mail_time, report_left_over};
 use super::observe::{self, Keep, Sight};
-use super::route::{Route, recovery, sender};
+use super::route::{Route, recovery};
 use super::{Context, Done, Stop, print, print_json, watchers};
 use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
 use crate::check::CheckName;
@@ -16,7 +16,6 @@ use crate::incident::Kind;
 use crate::message;
 use crate::output;
 use crate::queue::{Queue, Recovery};
-use crate::settings::{Recipient, Relay};
 use crate::state::{LastPass, State};
 use crate::store::{Lock, Saved};
 use crate::text::one_line;
@@ -87,9 +86,7 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
 struct Pass {
     state: State,
     alerts: Vec<Alert>,
-    recipients: Vec<Recipient>,
-    /// The mail server, or what is missing.
-    relay: Result<Relay, String>,
+    route: Route,
     /// Why the state is not where it belongs.
     away: Option<anyhow::Error>,
 }
@@ -112,19 +109,19 @@ impl Pass {
         let verdict = judge_pass(state.memory, sight.observed, rules, context.now);
         state.memory = verdict.memory;
         state.cluster = Some(cluster);
-        let Route { relay, recipients } = Route::by(context, import.as_ref());
+        let route = Route::by(context, import.as_ref());
+        let recipients = &route.recipients;
         let recovery = recovery(context);
-        state.queue.address(&recipients, recovery);
+        state.queue.address(recipients, recovery);
         for alert in &verdict.alerts {
-            state.queue.add(alert.clone(), &recipients, recovery);
+            state.queue.add(alert.clone(), recipients, recovery);
         }
         let mut alerts = verdict.alerts;
         alerts.retain(|alert| alert.kind != Kind::Cleared || recovery == Recovery::Told);
         Pass {
             state,
             alerts,
-            recipients,
-            relay,
+            route,
             away: None,
         }
     }
@@ -152,7 +149,7 @@ impl Pass {
                 "{}: {}; {}",
                 alert.kind.as_str(),
                 message::subject(alert),
-                details(alert)
+                Details(alert)
             ));
         }
         let waiting = match self.state.queue.len() {
@@ -160,16 +157,17 @@ impl Pass {
             1 => "so 1 mail waits".to_owned(),
             many => format!("so {many} mails wait"),
         };
-        if let Err(missing) = &self.relay {
+        if self.route.ways.is_empty() {
+            let missing = self.route.missing();
             log.warning(format!("mail is not set up: {missing}; {waiting}"));
-        } else if self.recipients.is_empty() {
+        } else if self.route.recipients.is_empty() {
             log.warning(format!(
                 "nobody is to be told: the configuration has no [[recipient]] and PetaSAN no user with an e-mail \
                  address who is to be notified; {waiting}"
             ));
         }
-        if !context.settings.smtp.verify && self.relay.is_ok() {
-            log.warning("smtp.verify is false: the mail server's certificate is not verified");
+        if !self.route.ways.is_empty() {
+            self.route.warn(context);
         }
     }
 
@@ -212,10 +210,7 @@ impl Pass {
 
     /// Sends what is due. What is to be sent is on disk before the first of it leaves.
     fn mail(&mut self, context: &Context, lock: &Lock, begin: Instant) -> Result<Tally, Stop> {
-        let Ok(relay) = self.relay.clone() else {
-            return Ok(Tally::default());
-        };
-        if self.state.queue.due(context.now).is_empty() {
+        if self.route.ways.is_empty() || self.state.queue.due(context.now).is_empty() {
             return Ok(Tally::default());
         }
         let stopping = Stopping::watch();
@@ -224,20 +219,19 @@ impl Pass {
                 context.log.error(format!(
                     "not mailed, for it could not be saved: {}; {}",
                     message::subject(alert),
-                    details(alert)
+                    Details(alert)
                 ));
             }
             return Err(Stop::State(error));
         }
-        let sender = sender(context, relay.from.clone());
         let time = mail_time(begin.elapsed());
         let queue = &mut self.state.queue;
-        deliver(context, lock, queue, relay, &sender, time, &stopping)
+        deliver(context, lock, queue, &self.route.ways, time, &stopping)
     }
 
     /// Says why mail stays, each cause in one line, also when none was due: the exit status alone explains nothing.
     fn report_left_over(&self, context: &Context, options: cli::Check) {
-        if options.dry_run || self.relay.is_err() {
+        if options.dry_run || self.route.ways.is_empty() {
             return;
         }
         report_left_over(context, &self.state.queue);
@@ -250,7 +244,8 @@ impl Pass {
     }
 
     fn addressees(&self, alert: &Alert) -> Vec<String> {
-        let concerned = self.recipients.iter().filter(|r| alert.concerns(r));
+        let recipients = self.route.recipients.iter();
+        let concerned = recipients.filter(|r| alert.concerns(r));
         concerned.map(|r| r.address.to_string()).collect()
     }
 

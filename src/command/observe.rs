@@ -100,15 +100,15 @@ fn ask_consul(context: &Context) -> ConsulSight {
 
 /// Whether the file leaves mail server or recipients to PetaSAN.
 pub fn needs_import(settings: &Settings) -> bool {
-    settings.smtp.host.is_none() || settings.recipients.is_empty()
+    settings.relay_is_petasans() || settings.recipients.is_empty()
 }
 
 /// Asks PetaSAN for what the file leaves open, and for nothing else.
 fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
     let words = |error: anyhow::Error| format!("{error:#}");
-    let config = match &context.settings.smtp.host {
-        Some(_) => None,
-        None => agent
+    let config = match context.settings.relay_is_petasans() {
+        false => None,
+        true => agent
             .key(petasan::CONFIG_KEY, &context.log)
             .map_err(words)?,
     };
@@ -144,7 +144,7 @@ pub fn settle_import(
     match read? {
         Ok(import) => {
             // Settings that have become unusable do not displace the last good ones.
-            let good = context.settings.smtp.host.is_some() || import.smtp.is_ok();
+            let good = !context.settings.relay_is_petasans() || import.smtp.is_ok();
             if keep == Keep::Yes
                 && good
                 && let Err(error) = petasan_cache::write(&path, &import, context.now)

@@ -1,4 +1,4 @@
-//! The way of a mail by today's settings: mail server, sender, recipients.
+//! The ways of a mail by today's settings: mail servers, fallback, sender, recipients.
 
 use lettre::message::Mailbox;
 
@@ -7,13 +7,15 @@ use super::observe::{self, Keep};
 use crate::message::Sender;
 use crate::queue::Recovery;
 use crate::settings::petasan::{self, Import};
-use crate::settings::{Recipient, Relay, petasan_cache};
+use crate::settings::ways::{self, Ways};
+use crate::settings::{Recipient, petasan_cache};
+use crate::test_message::place;
 
 /// How a mail would leave, and who would get one.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// The mail server, or what is missing, in words for the admin.
-    pub relay: Result<Relay, String>,
+    /// How it can leave.
+    pub ways: Ways,
     /// Who is told.
     pub recipients: Vec<Recipient>,
 }
@@ -39,26 +41,40 @@ impl Route {
     /// What the file leaves to PetaSAN is this import's.
     pub fn by(context: &Context, import: Option<&Import>) -> Route {
         Route {
-            relay: petasan::relay(&context.settings.smtp, import),
+            ways: ways::ways(&context.settings, import),
             recipients: petasan::recipients(&context.settings, import),
         }
     }
 
-    /// The mail server, with a warning where it could be anybody; without one, what is missing goes to the log as an error.
-    pub fn usable_relay(&self, context: &Context) -> Option<&Relay> {
-        match &self.relay {
-            Ok(relay) => {
-                if !relay.verify {
-                    context.log.warning(
-                        "smtp.verify is false: the mail server's certificate is not verified",
-                    );
-                }
-                Some(relay)
-            }
-            Err(missing) => {
-                context.log.error(format!("mail is not set up: {missing}"));
-                None
-            }
+    /// The ways out, with a warning for each that is not as it should be; without any, what is missing goes to the log as an
+    /// error.
+    pub fn usable_ways(&self, context: &Context) -> Option<&Ways> {
+        if self.ways.is_empty() {
+            let missing = self.missing();
+            context.log.error(format!("mail is not set up: {missing}"));
+            return None;
+        }
+        self.warn(context);
+        Some(&self.ways)
+    }
+
+    /// What is missing for mail to leave.
+    pub fn missing(&self) -> String {
+        self.ways.missing.join("; and ")
+    }
+
+    /// Says which way is closed, and where the mail server could be anybody.
+    pub fn warn(&self, context: &Context) {
+        for missing in &self.ways.missing {
+            let warning = format!("a way out is closed: {missing}");
+            context.log.warning(warning);
+        }
+        for relay in self.ways.relays.iter().filter(|relay| !relay.verify) {
+            context.log.warning(format!(
+                "{}.verify is false: the certificate of the mail server {} is not verified",
+                relay.section,
+                place(relay)
+            ));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `petanotify test-mail`: one mail to each address, past the queue. Takes no lock and writes nothing.
+//! `petanotify test-mail`: one mail to each address in every way out, past the queue. Takes no lock and writes nothing.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,18 @@ use super::route::{Route, sender};
 use super::{Context, Done, Stop, print, print_json};
 use crate::check::CheckName;
 use crate::cli;
+use crate::fallback::{self, Handover};
+use crate::output::Log;
 use crate::settings::Security;
+use crate::settings::ways::Command;
 use crate::smtp::{Delivery, Outgoing, Session};
-use crate::test_message::{Test, place, security};
+use crate::test_message::{Test, Way, place};
 use crate::text::one_line;
 
 /// One mail may take as long as all the mails of a pass.
 const MAIL_TIME: Duration = Duration::from_secs(50);
 
-/// Sends a test mail to each of the addresses, or to every recipient.
+/// Sends a test mail to each of the addresses, or to every recipient, in every way out.
 ///
 /// # Errors
 /// Standard output can't be written.
@@ -41,56 +44,72 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
              who is to be notified; name an address: petanotify test-mail ops@example.org",
         );
     }
-    let Some(relay) = route.usable_relay(context) else {
+    let Some(ways) = route.usable_ways(context) else {
         return Ok(Done::Incomplete);
     };
     if addresses.is_empty() {
         return Ok(Done::Incomplete);
     }
     let cluster = cluster(context);
-    let sender = sender(context, relay.from.clone());
-    let test = Test {
-        cluster: &cluster,
-        relay,
-        sender: &sender,
-        checks: &context.settings.checks,
-        recipients: &route.recipients,
-        made: context.now,
-    };
-    let from = relay.from.to_string();
-    let login = relay.login.as_ref().map(|login| login.username.as_str());
-    if !options.format.json {
-        let login = match login {
-            Some(username) => format!("login as {username}"),
-            None => "no login".to_owned(),
+    let servers = ways.relays.iter().map(Way::Server);
+    let list: Vec<Way> = servers
+        .chain(ways.fallback.as_ref().map(Way::Fallback))
+        .collect();
+    let mut reports = Vec::new();
+    for (number, way) in (1..).zip(&list) {
+        let test = Test {
+            cluster: &cluster,
+            way: *way,
+            number,
+            ways: list.len(),
+            sender: &sender(context, way.from().clone()),
+            checks: &context.settings.checks,
+            recipients: &route.recipients,
+            made: context.now,
         };
-        let way = format!(
-            "through {}, {}, {login}, from {from}",
-            place(relay),
-            security(relay)
-        );
-        print(&format!("{}\n", one_line(&way)))?;
+        if !options.format.json {
+            print(&format!("through {}\n", way.in_words()))?;
+        }
+        let mails = send_all(context, options, &test, &addresses)?;
+        reports.push(Report::of(&test, mails));
     }
-    let mut session = Session::new(relay.clone(), context.log.clone());
+    let mut mails = reports.iter().flat_map(|report| &report.mails);
+    let accepted = mails.all(|mail| mail.outcome == Outcome::Accepted);
+    if options.format.json {
+        print_json(&Document::of(reports, ways.fallback.is_some()))?;
+    }
+    Ok(if accepted && ways.missing.is_empty() {
+        Done::Complete
+    } else {
+        Done::Incomplete
+    })
+}
+
+/// Sends one mail to each of the addresses, and tells of each.
+fn send_all(
+    context: &Context,
+    options: &cli::TestMail,
+    test: &Test,
+    addresses: &[Address],
+) -> Result<Vec<Mail>, Stop> {
+    let mut out = match test.way {
+        Way::Server(relay) => {
+            Out::Server(Box::new(Session::new(relay.clone(), context.log.clone())))
+        }
+        Way::Fallback(command) => Out::Fallback(command),
+    };
     let mut mails = Vec::new();
     let progress = context.log.counting("tried", addresses.len(), "mail");
     for (tried, to) in addresses.iter().enumerate() {
         progress.reached(tried);
-        let delivery = match test.compose(to) {
-            Ok(mail) => {
-                let mail = Outgoing {
-                    from: &relay.from.email,
-                    to,
-                    message: &mail,
-                };
-                session.send(&mail, None, Instant::now() + MAIL_TIME)
-            }
-            Err(error) => Delivery::Refused(format!("{error:#}")),
+        let (outcome, answer) = match test.compose(to) {
+            Ok(mail) => out.send(&test.sender.from.email, to, &mail, &context.log),
+            Err(error) => (Outcome::Refused, format!("{error:#}")),
         };
         let mail = Mail {
             to: to.to_string(),
-            outcome: Outcome::of(&delivery),
-            answer: one_line(delivery.words()),
+            outcome,
+            answer: one_line(&answer),
             checks: test.checks_for(to),
         };
         let (outcome, answer) = (mail.outcome.in_words(), &mail.answer);
@@ -103,26 +122,35 @@ pub fn test_mail(context: &Context, options: &cli::TestMail) -> Result<Done, Sto
         }
         mails.push(mail);
     }
-    session.close();
-    drop(progress);
-    let accepted = mails.iter().all(|mail| mail.outcome == Outcome::Accepted);
-    if options.format.json {
-        print_json(&Document {
-            version: 1,
-            server: place(relay),
-            security: relay.security,
-            verify: relay.verify,
-            login,
-            from,
-            subject: test.subject(),
-            mails,
-        })?;
+    Ok(mails)
+}
+
+/// A way out, in use.
+enum Out<'a> {
+    Server(Box<Session>),
+    Fallback(&'a Command),
+}
+
+impl Out<'_> {
+    /// What became of the mail, and in which words.
+    fn send(&mut self, from: &Address, to: &Address, mail: &[u8], log: &Log) -> (Outcome, String) {
+        match self {
+            Out::Server(session) => {
+                let mail = Outgoing {
+                    from,
+                    to,
+                    message: mail,
+                };
+                let delivery = session.send(&mail, None, Instant::now() + MAIL_TIME);
+                (Outcome::of(&delivery), delivery.words().to_owned())
+            }
+            Out::Fallback(command) => match fallback::send(command, mail, MAIL_TIME, log) {
+                Handover::Taken => (Outcome::Accepted, "exit status 0".to_owned()),
+                Handover::Failed(words) => (Outcome::Deferred, words),
+                Handover::Unusable(words) => (Outcome::NotSent, words),
+            },
+        }
     }
-    Ok(if accepted {
-        Done::Complete
-    } else {
-        Done::Incomplete
-    })
 }
 
 /// The cluster's name as a pass would have it, but what the last pass knew is good enough.
@@ -140,17 +168,66 @@ fn cluster(context: &Context) -> String {
         .unwrap_or_else(|| NAMELESS.to_owned())
 }
 
-/// The document of `test-mail --json`.
+/// The document of `test-mail --json`: first of all the first mail server, as if there were no other way.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document {
     version: u32,
-    server: String,
-    security: Security,
-    verify: bool,
-    login: Option<&'a str>,
-    from: String,
-    subject: String,
+    #[serde(flatten)]
+    first: Report,
+    further: Vec<Report>,
+    fallback: Option<Report>,
+}
+
+impl Document {
+    fn of(mut reports: Vec<Report>, with_fallback: bool) -> Self {
+        let fallback = reports.pop_if(|_| with_fallback);
+        let mut servers = reports.into_iter();
+        Document {
+            version: 1,
+            first: servers.next().unwrap_or_default(),
+            further: servers.collect(),
+            fallback,
+        }
+    }
+}
+
+/// What came of one way.
+#[derive(Default, Serialize)]
+struct Report {
+    /// These four are those of a mail server, and this one of the fallback.
+    server: Option<String>,
+    security: Option<Security>,
+    verify: Option<bool>,
+    login: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    from: Option<String>,
+    subject: Option<String>,
     mails: Vec<Mail>,
+}
+
+impl Report {
+    fn of(test: &Test, mails: Vec<Mail>) -> Self {
+        let way = match test.way {
+            Way::Server(relay) => Report {
+                server: Some(place(relay)),
+                security: Some(relay.security),
+                verify: Some(relay.verify),
+                login: relay.login.as_ref().map(|login| login.username.clone()),
+                ..Report::default()
+            },
+            Way::Fallback(command) => Report {
+                command: Some(command.words.clone()),
+                ..Report::default()
+            },
+        };
+        Report {
+            from: Some(test.sender.from.to_string()),
+            subject: Some(test.subject()),
+            mails,
+            ..way
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -124,11 +124,16 @@ impl<'a> Keys<'a> {
         convert: impl Fn(&DeValue) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.optional(key, convert);
+        self.require(key, section);
+        value
+    }
+
+    /// Notes that a key is missing without which its `section` makes no sense, if it is.
+    pub(super) fn require(&mut self, key: &str, section: &str) {
         if let (None, Some(found)) = (self.document.get(key), self.document.get(section)) {
             self.show(key, None, Origin::File { line: found.line });
             self.reject(key, "is missing");
         }
-        value
     }
 
     /// How many tables a list like `[[recipient]]` has; `names` are the keys of each.

@@ -75,10 +75,10 @@ fn no_file_at_all_is_complete() {
     assert!(settings.notify.recovery);
     assert_eq!(settings.notify.remind_every, None);
     assert_eq!(settings.notify.blind_after, Duration::from_secs(300));
-    assert_eq!(settings.smtp.host, None);
-    assert_eq!(settings.smtp.security, Security::Starttls);
-    assert!(settings.smtp.verify && !settings.smtp.allow_plain_login);
-    assert_eq!(settings.smtp.timeout, Duration::from_secs(30));
+    assert_eq!(settings.smtp.first.host, None);
+    assert_eq!(settings.smtp.first.security, Security::Starttls);
+    assert!(settings.smtp.first.verify && !settings.smtp.first.allow_plain_login);
+    assert_eq!(settings.smtp.first.timeout, Duration::from_secs(30));
     assert_eq!(settings.smtp.max_attempts, 1440);
     assert_eq!(settings.recipients, []);
     assert_eq!(settings.metrics.textfile, None);
@@ -141,7 +141,26 @@ allow_plain_login = false
 ca_file = "/etc/ssl/mail.pem"
 verify = true
 timeout = "30s"
+connections = 2
 max_attempts = 1440
+
+[[smtp.relay]]
+host = "mail2.example.org"
+port = 25
+security = "none"
+from = "Storage <storage@example.net>"
+username = "storage"
+password_file = "smtp-password-2"
+allow_plain_login = true
+ca_file = "mail2.pem"
+verify = false
+timeout = "10s"
+connections = 8
+
+[fallback]
+command = ["/usr/sbin/sendmail", "-t", "-i"]
+after = "15m"
+timeout = "20s"
 
 [[recipient]]
 address = "ops@example.org"
@@ -178,9 +197,18 @@ file = "state/state.json"
         settings.notify.remind_every,
         Some(Duration::from_secs(86_400))
     );
-    let from = settings.smtp.from.as_ref().unwrap();
+    let from = settings.smtp.first.from.as_ref().unwrap();
     assert_eq!(from.name.as_deref(), Some("PetaSAN"));
     assert_eq!(from.email.to_string(), "storage@example.org");
+    let [relay] = settings.smtp.further.as_slice() else {
+        panic!("{:?}", settings.smtp.further);
+    };
+    assert_eq!((relay.port, relay.security), (Some(25), Security::None));
+    assert_eq!((relay.verify, relay.connections), (false, 8));
+    assert_eq!(relay.ca_file, in_folder("mail2.pem"));
+    let fallback = settings.fallback.as_ref().unwrap();
+    assert_eq!(fallback.command, ["/usr/sbin/sendmail", "-t", "-i"]);
+    assert_eq!(fallback.after, Duration::from_secs(900));
     assert_eq!(settings.recipients.len(), 2);
     assert_eq!(settings.recipients[0].checks, CheckName::ALL);
     assert_eq!(settings.recipients[1].checks, [CheckName::Osds]);
@@ -521,6 +549,52 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
             "[smtp]\nhost = mail",
             "line 2, column 8: string values must be quoted, expected literal string",
         ),
+        // Further mail servers and the fallback
+        (
+            "smtp.connections = 0",
+            "line 1, smtp.connections: 0 is out of range; allowed: 1 to 8",
+        ),
+        (
+            "smtp.connections = 9",
+            "line 1, smtp.connections: 9 is out of range; allowed: 1 to 8",
+        ),
+        (
+            "[[smtp.relay]]\nhost = \"a\"\n[[smtp.relay]]\nport = 26",
+            "line 3, smtp.relay[1].host: is missing",
+        ),
+        (
+            "[[smtp.relay]]\nhost = \"a:25\"",
+            "line 2, smtp.relay[0].host: \"a:25\" is no host name or IP address; the port has a setting of its own",
+        ),
+        (
+            "[[smtp.relay]]\nhost = \"a\"\nsecurity = \"none\"\nusername = \"u\"",
+            "line 4, smtp.relay[0].username: would be sent without TLS; set smtp.relay[0].security to \"starttls\" or \"tls\", \
+             or smtp.relay[0].allow_plain_login = true",
+        ),
+        (
+            "[smtp.relay]\nhost = \"a\"",
+            "line 1: write [[smtp.relay]], in double brackets",
+        ),
+        (
+            "[[smtp.relay]]\nhost = \"a\"\npasword_file = \"x\"",
+            "line 3: unknown key smtp.relay.pasword_file; did you mean password_file?",
+        ),
+        (
+            "[[smtp.relay]]\nhost = \"a\"\nmax_attempts = 3",
+            "line 3: unknown key smtp.relay.max_attempts; did you mean smtp.max_attempts?",
+        ),
+        (
+            "fallback.command = \"sendmail\"",
+            "line 1, fallback.command: must be a list of texts, e.g. [\"/usr/sbin/sendmail\", \"-t\", \"-i\"], not a text",
+        ),
+        (
+            "fallback.command = []",
+            "line 1, fallback.command: must not be empty; write a list of texts, e.g. [\"/usr/sbin/sendmail\", \"-t\", \"-i\"]",
+        ),
+        (
+            "fallback.timeout = 20",
+            "line 1, fallback.timeout: 20 has no unit; write e.g. \"20s\"",
+        ),
         ("[smtp\n", "line 1, column 6: unclosed table, expected `]`"),
         (
             "[smtp]\nport = 1\nport = 2",
@@ -773,12 +847,33 @@ fn mail_settings_without_a_server_are_told_to_have_no_effect() {
 }
 
 #[test]
+fn a_sender_and_another_way_out_are_enough() {
+    for other in [
+        "[[smtp.relay]]\nhost = \"relay\"",
+        "[fallback]\ncommand = [\"sendmail\"]",
+    ] {
+        let set = settings(&format!(
+            "[smtp]\nfrom = \"s@example.org\"\nport = 26\n{other}"
+        ));
+        assert!(!set.relay_is_petasans(), "{other}");
+        assert_eq!(
+            set.warnings,
+            ["/etc/petanotify/petanotify.toml: line 3, smtp.port: has no effect without smtp.host"]
+        );
+        assert!(settings(other).relay_is_petasans(), "{other}");
+    }
+    let unused = settings("[fallback]\nafter = \"1h\"\ntimeout = \"1s\"").warnings;
+    assert_eq!(unused.len(), 2, "{unused:?}");
+    assert!(unused[0].ends_with("line 2, fallback.after: has no effect without fallback.command"));
+}
+
+#[test]
 fn the_port_that_goes_with_the_security_is_shown() {
     for (security, port) in [("starttls", "587"), ("tls", "465"), ("none", "25")] {
         let settings = settings(&format!(
             "smtp.host = \"relay\"\nsmtp.security = \"{security}\""
         ));
-        assert_eq!(settings.smtp.port, None);
+        assert_eq!(settings.smtp.first.port, None);
         assert_eq!(
             shown(&settings, "smtp.port"),
             (Some(port.to_owned()), Origin::Default)
@@ -838,7 +933,7 @@ fn a_password_is_read_without_the_line_break_at_its_end() {
         let settings = Folder::new(LOGIN, &[("secret", contents)])
             .load(&[])
             .unwrap();
-        let login = settings.smtp.login.as_ref().unwrap();
+        let login = settings.smtp.first.login.as_ref().unwrap();
         assert_eq!(
             (login.username.as_str(), login.password.reveal()),
             ("storage", password)
@@ -903,7 +998,7 @@ fn name_and_password_come_together() {
     // The service has the credential, the shell of whoever looks at the queue has not.
     for variables in [&[][..], &variables] {
         let settings = folder.load(variables).unwrap();
-        let missing = super::petasan::relay(&settings.smtp, None).unwrap_err();
+        let missing = super::ways::ways(&settings, None).missing.concat();
         assert!(
             missing.contains("no password for smtp.username"),
             "{missing}"
@@ -913,7 +1008,14 @@ fn name_and_password_come_together() {
     folder.write("smtp-password", b"topsecret\n");
     let settings = folder.load(&variables).unwrap();
     assert_eq!(
-        settings.smtp.login.as_ref().unwrap().password.reveal(),
+        settings
+            .smtp
+            .first
+            .login
+            .as_ref()
+            .unwrap()
+            .password
+            .reveal(),
         "topsecret"
     );
     let (_, origin) = shown(&settings, "smtp.password_file");
@@ -926,13 +1028,73 @@ fn name_and_password_come_together() {
     folder.write("secret", b"of the file");
     let settings = folder.load(&variables).unwrap();
     assert_eq!(
-        settings.smtp.login.unwrap().password.reveal(),
+        settings.smtp.first.login.unwrap().password.reveal(),
         "of the file"
     );
 
     folder.write("petanotify.toml", b"");
     let warnings = folder.load(&variables).unwrap().warnings;
     assert!(warnings[0].ends_with("smtp-password: not used, because smtp.username is not set"));
+}
+
+#[test]
+fn each_mail_server_has_its_own_password() {
+    let relays = "smtp.host = \"a\"\nsmtp.from = \"s@example.org\"\n\
+        [[smtp.relay]]\nhost = \"b\"\nusername = \"two\"\n\
+        [[smtp.relay]]\nhost = \"c\"\nusername = \"three\"\npassword_file = \"third\"\n\
+        [[smtp.relay]]\nhost = \"d\"\nusername = \"four\"";
+    let folder = Folder::new(relays, &[("third", b"of the file\n")]);
+    let credentials = folder.0.path().to_str().unwrap().to_owned();
+    let variables = [("CREDENTIALS_DIRECTORY", credentials.as_str())];
+    folder.write("smtp-password-2", b"second\n");
+    folder.write("smtp-password-3", b"not this one");
+    folder.write("smtp-password-4", b"fourth");
+    let settings = folder.load(&variables).unwrap();
+    let passwords: Vec<&str> = (settings.smtp.further.iter())
+        .map(|server| server.login.as_ref().unwrap().password.reveal())
+        .collect();
+    assert_eq!(passwords, ["second", "of the file", "fourth"]);
+    assert!(settings.smtp.first.login.is_none());
+    assert_eq!(settings.warnings, [""; 0]);
+    let of_environment = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
+    assert_eq!(
+        shown(&settings, "smtp.relay[0].password_file").1,
+        of_environment
+    );
+    assert_eq!(
+        shown(&settings, "smtp.relay[1].password_file").1,
+        Origin::File { line: 9 }
+    );
+
+    std::fs::remove_file(folder.path("smtp-password-4")).unwrap();
+    let ways = super::ways::ways(&folder.load(&variables).unwrap(), None);
+    let hosts: Vec<&str> = ways
+        .relays
+        .iter()
+        .map(|relay| relay.host.as_str())
+        .collect();
+    assert_eq!(hosts, ["a", "b", "c"], "the others are used all the same");
+    assert_eq!(
+        ways.missing,
+        [
+            "there is no password for smtp.relay[2].username \"four\"; name the file that holds it in \
+             smtp.relay[2].password_file, or give the service the credential smtp-password-4"
+        ]
+    );
+
+    folder.write(
+        "petanotify.toml",
+        b"[[smtp.relay]]\nhost = \"b\"\npassword_file = \"third\"",
+    );
+    assert_eq!(
+        folder.refused(&[]),
+        "cannot use petanotify.toml: line 3, smtp.relay[0].password_file: there is no smtp.relay[0].username that it \
+         belongs to"
+    );
+    folder.write("petanotify.toml", b"[[smtp.relay]]\nhost = \"b\"");
+    let warnings = folder.load(&variables).unwrap().warnings;
+    let unused = "smtp-password-2: not used, because smtp.relay[0].username is not set";
+    assert!(warnings[0].ends_with(unused), "{warnings:?}");
 }
 
 #[test]
@@ -1025,7 +1187,8 @@ fn the_example_file_has_every_key_with_its_default() {
             line.key
         );
     }
-    for default in &settings("").shown {
+    let with_relay = settings("[[smtp.relay]]\nhost = \"mail2.example.org\"");
+    for default in settings("").shown.iter().chain(&with_relay.shown) {
         let Some(value) = &default.value else {
             continue;
         };
@@ -1053,8 +1216,9 @@ fn the_manual_page_has_every_key_in_its_section() {
             keys.push(format!("{section}.{name}"));
         }
     }
-    let one_recipient = settings("[[recipient]]\naddress = \"ops@example.org\"");
-    let known = one_recipient.shown.iter();
+    let one_of_each =
+        settings("[[smtp.relay]]\nhost = \"relay\"\n[[recipient]]\naddress = \"ops@example.org\"");
+    let known = one_of_each.shown.iter();
     let known: Vec<String> = known.map(|line| line.key.replace("[0]", "")).collect();
     assert_eq!(keys, known);
 }

@@ -11,8 +11,8 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, Reminder, Written};
 use super::{
-    Ceph, Checks, Consul, Heartbeat, Hold, Metrics, Notify, Origin, Recipient, SECRET_SHOWN,
-    Secret, Security, Settings, Smtp, Via,
+    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Metrics, Notify, Origin, Recipient,
+    SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
@@ -25,16 +25,18 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const MAX_HOLD_PASSES: u32 = 1440;
 /// Longest wait of a mail: a year of passes.
 const MAX_ATTEMPTS: u32 = 365 * 1440;
+/// More connections at once than most servers grant to one client.
+const MAX_CONNECTIONS: u32 = 8;
 
 /// Settings whose secrets are still to be read from their files.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// All but the login and what else is in files of its own.
+    /// All but the logins and what else is in files of its own.
     pub(super) settings: Settings,
-    /// `smtp.password_file`
-    pub(super) password_file: Option<PathBuf>,
-    /// systemd's credential `smtp-password`, if there are credentials at all.
-    pub(super) credential: Option<PathBuf>,
+    /// The `password_file` of each mail server.
+    pub(super) password_files: Vec<Option<PathBuf>>,
+    /// The folder of systemd's credentials, if there are any at all.
+    pub(super) credentials: Option<PathBuf>,
     /// `consul.token_file` or `CONSUL_HTTP_TOKEN_FILE`
     pub(super) token_file: Option<PathBuf>,
     /// `heartbeat.url_file`
@@ -59,7 +61,11 @@ pub(super) fn merge(
     let (consul, token_file) = consul(&mut keys, environment);
     let checks = checks(&mut keys);
     let notify = notify(&mut keys);
-    let (smtp, password_file) = smtp(&mut keys);
+    let (smtp, password_files) = smtp(&mut keys);
+    let fallback = fallback(&mut keys);
+    if keys.is_clean() && smtp.first.host.is_none() {
+        warn_of_no_effect(&mut keys, !smtp.further.is_empty() || fallback.is_some());
+    }
     let recipients = recipients(&mut keys);
     let metrics = metrics(&mut keys);
     let (heartbeat, heartbeat_url_file) = heartbeat(&mut keys);
@@ -79,6 +85,7 @@ pub(super) fn merge(
             checks,
             notify,
             smtp,
+            fallback,
             recipients,
             metrics,
             heartbeat,
@@ -86,10 +93,8 @@ pub(super) fn merge(
             shown,
             warnings,
         },
-        password_file,
-        credential: environment
-            .path("CREDENTIALS_DIRECTORY")
-            .map(|folder| folder.join("smtp-password")),
+        password_files,
+        credentials: environment.path("CREDENTIALS_DIRECTORY"),
         token_file,
         heartbeat_url_file,
     })
@@ -97,7 +102,11 @@ pub(super) fn merge(
 
 fn ceph(keys: &mut Keys) -> Ceph {
     let ceph = Ceph {
-        command: keys.with_default("ceph.command", value::command, vec!["ceph".to_owned()]),
+        command: keys.with_default(
+            "ceph.command",
+            value::command("[\"ceph\"] or [\"sudo\", \"ceph\"]"),
+            vec!["ceph".to_owned()],
+        ),
         conf: keys.path("ceph.conf", None),
         name: keys.optional("ceph.name", value::ceph_name),
         keyring: keys.path("ceph.keyring", None),
@@ -258,52 +267,134 @@ fn notify(keys: &mut Keys) -> Notify {
     }
 }
 
-/// The settings of the mail server without the password, then the password's file.
-fn smtp(keys: &mut Keys) -> (Smtp, Option<PathBuf>) {
-    let host = keys.optional("smtp.host", value::mail_host);
-    let port = keys.optional("smtp.port", value::port);
-    let security = keys.with_default("smtp.security", value::security, Security::Starttls);
+/// The settings of the mail servers without the passwords, and the passwords' files.
+fn smtp(keys: &mut Keys) -> (Smtp, Vec<Option<PathBuf>>) {
+    let (first, password_file) = server(keys, "smtp".to_owned());
+    let max_attempts = keys.with_default("smtp.max_attempts", value::number(1, MAX_ATTEMPTS), 1440);
+    let mut further = Vec::new();
+    let mut password_files = vec![password_file];
+    for index in 0..keys.entries("smtp.relay", &SERVER_KEYS) {
+        let section = format!("smtp.relay[{index}]");
+        let (server, password_file) = server(keys, section.clone());
+        if server.host.is_none() {
+            keys.require(&format!("{section}.host"), &section);
+        }
+        further.push(server);
+        password_files.push(password_file);
+    }
+    let smtp = Smtp {
+        first,
+        further,
+        max_attempts,
+    };
+    (smtp, password_files)
+}
+
+/// What `[smtp]` and `[[smtp.relay]]` have in common.
+const SERVER_KEYS: [&str; 11] = [
+    "host",
+    "port",
+    "security",
+    "from",
+    "username",
+    "password_file",
+    "allow_plain_login",
+    "ca_file",
+    "verify",
+    "timeout",
+    "connections",
+];
+
+fn server(keys: &mut Keys, section: String) -> (Server, Option<PathBuf>) {
+    let [
+        host,
+        port,
+        security,
+        from,
+        username,
+        password_file,
+        allow_plain_login,
+        ca_file,
+        verify,
+        timeout,
+        connections,
+    ] = SERVER_KEYS.map(|name| format!("{section}.{name}"));
+    let username_key = username;
+    let host = keys.optional(&host, value::mail_host);
+    let port_key = port;
+    let port = keys.optional(&port_key, value::port);
+    let security = keys.with_default(&security, value::security, Security::Starttls);
     if let (Some(_), None, true) = (&host, port, keys.is_clean()) {
         let port = security.default_port().written();
-        keys.show("smtp.port", Some(port), Origin::Default);
+        keys.show(&port_key, Some(port), Origin::Default);
     }
-    let from = keys.optional("smtp.from", value::mailbox);
-    let username = keys.optional("smtp.username", value::text);
-    let password_file = keys.path("smtp.password_file", None);
-    let smtp = Smtp {
+    let from = keys.optional(&from, value::mailbox);
+    let username = keys.optional(&username_key, value::text);
+    let password_file = keys.path(&password_file, None);
+    let server = Server {
         host,
         port,
         security,
         from,
         username,
         login: None,
-        allow_plain_login: keys.flag("smtp.allow_plain_login", None, false),
-        ca_file: keys.path("smtp.ca_file", None),
-        verify: keys.flag("smtp.verify", None, true),
-        timeout: keys.with_default("smtp.timeout", value::duration(HOUR), 30 * SECOND),
-        max_attempts: keys.with_default("smtp.max_attempts", value::number(1, MAX_ATTEMPTS), 1440),
+        allow_plain_login: keys.flag(&allow_plain_login, None, false),
+        ca_file: keys.path(&ca_file, None),
+        verify: keys.flag(&verify, None, true),
+        timeout: keys.with_default(&timeout, value::duration(HOUR), 30 * SECOND),
+        connections: keys.with_default(&connections, value::number(1, MAX_CONNECTIONS), 2),
+        section,
     };
-    if keys.is_clean() && smtp.host.is_none() {
-        for key in ["port", "security", "from", "username", "password_file"] {
-            let key = format!("smtp.{key}");
-            if keys.is_in_file(&key) {
-                keys.warn(
-                    &key,
-                    "has no effect without smtp.host: PetaSAN's mail settings count as a whole",
-                );
-            }
-        }
-    } else if keys.is_clean()
+    if keys.is_clean()
+        && server.host.is_some()
         && security == Security::None
-        && smtp.username.is_some()
-        && !smtp.allow_plain_login
+        && server.username.is_some()
+        && !server.allow_plain_login
     {
+        let section = &server.section;
         keys.reject(
-            "smtp.username",
-            "would be sent without TLS; set smtp.security to \"starttls\" or \"tls\", or smtp.allow_plain_login = true",
+            &username_key,
+            &format!(
+                "would be sent without TLS; set {section}.security to \"starttls\" or \"tls\", \
+                 or {section}.allow_plain_login = true"
+            ),
         );
     }
-    (smtp, password_file)
+    (server, password_file)
+}
+
+fn fallback(keys: &mut Keys) -> Option<Fallback> {
+    let example = "[\"/usr/sbin/sendmail\", \"-t\", \"-i\"]";
+    let command = keys.optional("fallback.command", value::command(example));
+    let after = keys.with_default("fallback.after", value::duration(YEAR), 900 * SECOND);
+    let timeout = keys.with_default("fallback.timeout", value::duration(HOUR), 20 * SECOND);
+    if command.is_none() && keys.is_clean() {
+        for key in ["fallback.after", "fallback.timeout"] {
+            if keys.is_in_file(key) {
+                keys.warn(key, "has no effect without fallback.command");
+            }
+        }
+    }
+    command.map(|command| Fallback {
+        command,
+        after,
+        timeout,
+    })
+}
+
+/// `other_way`: a mail can leave in another way than through the first server.
+fn warn_of_no_effect(keys: &mut Keys, other_way: bool) {
+    let own_ways = other_way && keys.is_in_file("smtp.from");
+    let why = match own_ways {
+        true => "has no effect without smtp.host",
+        false => "has no effect without smtp.host: PetaSAN's mail settings count as a whole",
+    };
+    for name in ["port", "security", "from", "username", "password_file"] {
+        let key = format!("smtp.{name}");
+        if keys.is_in_file(&key) && !(own_ways && name == "from") {
+            keys.warn(&key, why);
+        }
+    }
 }
 
 fn recipients(keys: &mut Keys) -> Vec<Recipient> {

@@ -12,6 +12,7 @@ pub mod petasan;
 pub mod petasan_cache;
 mod secret;
 mod value;
+pub mod ways;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub notify: Notify,
     /// `[smtp]`, as far as the file says it; what it leaves open may come from PetaSAN.
     pub smtp: Smtp,
+    /// `[fallback]`; `None` where it names no command.
+    pub fallback: Option<Fallback>,
     /// `[[recipient]]`; empty means PetaSAN's followers.
     pub recipients: Vec<Recipient>,
     /// `[metrics]`
@@ -78,6 +81,15 @@ pub struct Settings {
     pub shown: Vec<Shown>,
     /// What an admin should know but what stops nothing, e.g. a password file that everybody may read.
     pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Whether the first mail server is PetaSAN's. A file that names the sender and another way out, but no server in
+    /// `[smtp]`, wants none: whoever wants PetaSAN's server takes its sender, too.
+    pub fn relay_is_petasans(&self) -> bool {
+        let other_way = !self.smtp.further.is_empty() || self.fallback.is_some();
+        self.smtp.first.host.is_none() && !(self.smtp.first.from.is_some() && other_way)
+    }
 }
 
 /// How the `ceph` CLI is run.
@@ -156,9 +168,30 @@ pub struct Notify {
     pub blind_after: Duration,
 }
 
-/// The mail server as the file describes it. `host` and `from` stay empty where PetaSAN is to fill them.
+/// The mail servers as the file describes them.
 #[derive(Debug, Clone)]
 pub struct Smtp {
+    /// `[smtp]`: the one that every mail is tried at first.
+    pub first: Server,
+    /// `[[smtp.relay]]`: those that take over what the ones before could not deliver, in this order.
+    pub further: Vec<Server>,
+    /// A mail is dropped after so many attempts; at least 1.
+    pub max_attempts: u32,
+}
+
+impl Smtp {
+    /// All of them, in the order in which they are tried.
+    pub(super) fn servers_mut(&mut self) -> impl Iterator<Item = &mut Server> {
+        [&mut self.first].into_iter().chain(&mut self.further)
+    }
+}
+
+/// A mail server as the file describes it. In `[smtp]`, `host` and `from` stay empty where PetaSAN is to fill them; in
+/// `[[smtp.relay]]` there is a `host`, and `from` is empty where it is that of the first.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where its settings stand: `smtp`, or e.g. `smtp.relay[0]`.
+    pub section: String,
     /// The server's name or address.
     pub host: Option<String>,
     /// TCP port; by default that of the security: 587, 465, 25.
@@ -179,8 +212,30 @@ pub struct Smtp {
     pub verify: bool,
     /// For each step of the dialogue.
     pub timeout: Duration,
-    /// A mail is dropped after so many attempts; at least 1.
-    pub max_attempts: u32,
+    /// Connections at once; 1 to 8.
+    pub connections: u32,
+}
+
+impl Server {
+    /// The credential of systemd that holds the password of the server at this position: `smtp-password` of the first, at
+    /// 0, `smtp-password-2` of the second, and so on.
+    pub(crate) fn credential(position: usize) -> String {
+        match position {
+            0 => "smtp-password".to_owned(),
+            _ => format!("smtp-password-{}", position + 1),
+        }
+    }
+}
+
+/// `[fallback]`: the command that takes a mail when no server did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The program and its arguments; never empty. It reads the mail on its standard input.
+    pub command: Vec<String>,
+    /// How long after it was raised a mail is given to it.
+    pub after: Duration,
+    /// After this the command and whatever it started are ended.
+    pub timeout: Duration,
 }
 
 /// Kind of TLS towards the mail server.
@@ -218,6 +273,8 @@ pub struct Login {
 /// The mail server with nothing left open: what `smtp` needs to send.
 #[derive(Debug, Clone)]
 pub struct Relay {
+    /// Where its settings stand: `smtp`, or e.g. `smtp.relay[0]`.
+    pub section: String,
     /// The server's name or address.
     pub host: String,
     /// TCP port.
@@ -236,6 +293,8 @@ pub struct Relay {
     pub verify: bool,
     /// For each step of the dialogue.
     pub timeout: Duration,
+    /// Connections at once; at least 1.
+    pub connections: u32,
 }
 
 /// Somebody who is told.

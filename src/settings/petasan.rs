@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::keys::show;
 use super::value::{Written, check_mail_host, parse_address};
 use super::{
-    Login, Origin, Recipient, Relay, SECRET_SHOWN, Secret, Security, Settings, Shown, Smtp,
+    Login, Origin, Recipient, Relay, SECRET_SHOWN, Secret, Security, Server, Settings, Shown,
 };
 use crate::check::CheckName;
 use crate::text::one_line;
@@ -169,43 +169,11 @@ fn text(object: &Map<String, Value>, name: &str) -> Result<String, String> {
     }
 }
 
-/// The mail server to use: the file's if it names one, else PetaSAN's as a whole.
-///
-/// `import` is `None` where PetaSAN's settings could not be read.
+/// The mail server of PetaSAN, as the file's `[smtp]` wants it used.
 ///
 /// # Errors
-/// What is missing, in words for the admin.
-pub fn relay(smtp: &Smtp, import: Option<&Import>) -> Result<Relay, String> {
-    let complete = |host, port, security, from, login, allow_plain_login| Relay {
-        host,
-        port,
-        security,
-        from,
-        login,
-        allow_plain_login,
-        ca_file: smtp.ca_file.clone(),
-        verify: smtp.verify,
-        timeout: smtp.timeout,
-    };
-    if let Some(host) = &smtp.host {
-        let from = smtp.from.clone().ok_or(
-            "the configuration has smtp.host but no sender; set smtp.from, e.g. from = \"storage@example.org\"",
-        )?;
-        if let (Some(username), None) = (&smtp.username, &smtp.login) {
-            return Err(format!(
-                "there is no password for smtp.username {username:?}; name the file that holds it in smtp.password_file, \
-                 or give the service the credential smtp-password"
-            ));
-        }
-        return Ok(complete(
-            host.clone(),
-            smtp.port.unwrap_or(smtp.security.default_port()),
-            smtp.security,
-            from,
-            smtp.login.clone(),
-            smtp.allow_plain_login,
-        ));
-    }
+/// What is missing, in words for the admin. `import` is `None` where PetaSAN's settings could not be read.
+pub(super) fn relay(server: &Server, import: Option<&Import>) -> Result<Relay, String> {
     let advice =
         "set smtp.host and smtp.from in the configuration, or the mail settings in PetaSAN";
     let Some(import) = import else {
@@ -214,15 +182,20 @@ pub fn relay(smtp: &Smtp, import: Option<&Import>) -> Result<Relay, String> {
         ));
     };
     match &import.smtp {
-        Ok(imported) => Ok(complete(
-            imported.host.clone(),
-            imported.port,
-            imported.security,
-            Mailbox::from(imported.from.clone()),
-            imported.login(),
+        Ok(imported) => Ok(Relay {
+            section: server.section.clone(),
+            host: imported.host.clone(),
+            port: imported.port,
+            security: imported.security,
+            from: Mailbox::from(imported.from.clone()),
+            login: imported.login(),
             // Whoever chose a login without TLS in PetaSAN chose it for the same password and server.
-            imported.security == Security::None || smtp.allow_plain_login,
-        )),
+            allow_plain_login: imported.security == Security::None || server.allow_plain_login,
+            ca_file: server.ca_file.clone(),
+            verify: server.verify,
+            timeout: server.timeout,
+            connections: server.connections,
+        }),
         Err(reason) => Err(format!(
             "the configuration has no smtp.host, and {reason}; {advice}"
         )),
@@ -258,7 +231,7 @@ pub fn recipients(settings: &Settings, import: Option<&Import>) -> Vec<Recipient
 pub fn shown(settings: &Settings, import: Option<&Import>) -> Vec<Shown> {
     let mut shown = settings.shown.clone();
     let Some(import) = import else { return shown };
-    if let (None, Ok(smtp)) = (&settings.smtp.host, &import.smtp) {
+    if let (true, Ok(smtp)) = (settings.relay_is_petasans(), &import.smtp) {
         let password = smtp.password.as_ref();
         for (key, value) in [
             ("smtp.host", Some(smtp.host.written())),
@@ -311,6 +284,7 @@ mod tests {
     use super::*;
     use crate::settings::environment::Environment;
     use crate::settings::merge::merge;
+    use crate::settings::ways::ways;
 
     fn settings(text: &str) -> Settings {
         let file = (std::path::Path::new("petanotify.toml"), text);
@@ -526,13 +500,19 @@ mod tests {
         }
     }
 
+    fn only_relay(settings: &Settings, import: &Import) -> Relay {
+        let mut ways = ways(settings, Some(import));
+        assert_eq!((ways.relays.len(), ways.missing.len()), (1, 0));
+        ways.relays.remove(0)
+    }
+
     #[test]
     fn the_file_wins_as_a_whole() {
         let import = parse(Some(&config(json!({}))), &[]).0;
         let file = settings(
             "[smtp]\nhost = \"relay\"\nfrom = \"Storage <s@example.org>\"\nca_file = \"/ca.pem\"",
         );
-        let relay_of_file = relay(&file.smtp, Some(&import)).unwrap();
+        let relay_of_file = only_relay(&file, &import);
         assert_eq!(
             (relay_of_file.host.as_str(), relay_of_file.port),
             ("relay", 587)
@@ -540,7 +520,7 @@ mod tests {
         assert!(relay_of_file.login.is_none());
 
         let rest = settings("[smtp]\nca_file = \"/ca.pem\"\nverify = false\ntimeout = \"5s\"");
-        let imported = relay(&rest.smtp, Some(&import)).unwrap();
+        let imported = only_relay(&rest, &import);
         assert_eq!(
             (imported.host.as_str(), imported.port),
             ("mail.example.org", 25)
@@ -561,7 +541,7 @@ mod tests {
             &[],
         )
         .0;
-        assert!(relay(&rest.smtp, Some(&plain)).unwrap().allow_plain_login);
+        assert!(only_relay(&rest, &plain).allow_plain_login);
     }
 
     #[test]
@@ -581,8 +561,10 @@ mod tests {
             ),
             (&settings("smtp.host = \"relay\""), None, "set smtp.from"),
         ] {
-            let missing = relay(&settings.smtp, import).unwrap_err();
-            assert!(missing.contains(told), "{missing}");
+            let ways = ways(settings, import);
+            assert!(ways.relays.is_empty());
+            assert_eq!(ways.missing.len(), 1);
+            assert!(ways.missing[0].contains(told), "{:?}", ways.missing);
         }
     }
 

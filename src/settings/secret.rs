@@ -3,24 +3,24 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 
 use super::keys::{blame, show};
 use super::merge::Draft;
 use super::value::{Written, check_heartbeat_url};
-use super::{Login, Origin, Secret, Settings};
+use super::{Login, Origin, Secret, Server, Settings};
 
-/// Puts the token, the heartbeat's address and the login into the settings.
+/// Puts the token, the heartbeat's address and the logins into the settings.
 ///
 /// # Errors
 /// A secret's file can't be used, or login name and password don't come together.
 pub(super) fn complete(draft: Draft) -> Result<Settings> {
     let Draft {
         mut settings,
-        password_file,
-        credential,
+        password_files,
+        credentials,
         token_file,
         heartbeat_url_file,
     } = draft;
@@ -36,38 +36,55 @@ pub(super) fn complete(draft: Draft) -> Result<Settings> {
             anyhow!("{place}: what {} holds {reason}", path.display())
         })?);
     }
-    let credential = credential.filter(|path| path.exists());
-    match (settings.smtp.username.clone(), password_file, credential) {
-        (None, None, None) => {}
+    let mut smtp = settings.smtp.clone();
+    for ((position, server), password_file) in smtp.servers_mut().enumerate().zip(password_files) {
+        let credential = credentials.as_ref();
+        let credential = credential.map(|folder| folder.join(Server::credential(position)));
+        let credential = credential.filter(|path| path.exists());
+        server.login = log_in(&mut settings, server, password_file, credential)?;
+    }
+    settings.smtp = smtp;
+    Ok(settings)
+}
+
+fn log_in(
+    settings: &mut Settings,
+    server: &Server,
+    password_file: Option<PathBuf>,
+    credential: Option<PathBuf>,
+) -> Result<Option<Login>> {
+    let name_key = format!("{}.username", server.section);
+    let password_key = format!("{}.password_file", server.section);
+    let (username, path) = match (server.username.clone(), password_file, credential) {
+        // A command run by hand has no credentials and needs none to show what is there; sending says what is missing.
+        (None, None, None) | (Some(_), None, None) => return Ok(None),
         (None, Some(_), _) => {
             bail!(
-                "{}: there is no smtp.username that it belongs to",
-                cannot_use(&settings, "smtp.password_file")
+                "{}: there is no {name_key} that it belongs to",
+                cannot_use(settings, &password_key)
             )
         }
-        (None, None, Some(path)) => settings.warnings.push(format!(
-            "{}: not used, because smtp.username is not set",
-            path.display()
-        )),
-        // A command run by hand has no credentials and needs none to show what is there; sending says what is missing.
-        (Some(_), None, None) => {}
-        (Some(username), Some(path), _) => {
-            let password = read(&mut settings, "smtp.password_file", &path)?;
-            settings.smtp.login = Some(Login { username, password });
+        (None, None, Some(path)) => {
+            settings.warnings.push(format!(
+                "{}: not used, because {name_key} is not set",
+                path.display()
+            ));
+            return Ok(None);
         }
+        (Some(username), Some(path), _) => (username, path),
         (Some(username), None, Some(path)) => {
             let origin = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
             show(
                 &mut settings.shown,
-                "smtp.password_file",
+                &password_key,
                 Some(path.written()),
                 origin,
             );
-            let password = read(&mut settings, "smtp.password_file", &path)?;
-            settings.smtp.login = Some(Login { username, password });
+            (username, path)
         }
-    }
-    Ok(settings)
+    };
+    let password = read(settings, &password_key, &path)?;
+    Ok(Some(Login { username, password }))
 }
 
 fn cannot_use(settings: &Settings, key: &str) -> String {

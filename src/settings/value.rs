@@ -134,14 +134,16 @@ pub(super) fn reminder(longest: Duration) -> impl Fn(&DeValue) -> Result<Reminde
 #[derive(Clone, Copy)]
 pub(super) struct Reminder(pub(super) Option<Duration>);
 
-/// A program and its first arguments.
-pub(super) fn command(value: &DeValue) -> Result<Vec<String>, String> {
-    let example = "a list of texts, e.g. [\"ceph\"] or [\"sudo\", \"ceph\"]";
-    let list = value.as_array().ok_or_else(|| expected(example, value))?;
-    if list.is_empty() {
-        return Err(format!("must not be empty; write {example}"));
+/// A program and its first arguments; the example says how such a thing is written.
+pub(super) fn command(example: &str) -> impl Fn(&DeValue) -> Result<Vec<String>, String> {
+    move |value| {
+        let example = format!("a list of texts, e.g. {example}");
+        let list = value.as_array().ok_or_else(|| expected(&example, value))?;
+        if list.is_empty() {
+            return Err(format!("must not be empty; write {example}"));
+        }
+        list.iter().map(|entry| text(entry.get_ref())).collect()
     }
-    list.iter().map(|entry| text(entry.get_ref())).collect()
 }
 
 /// A name that `ceph --name` takes.

@@ -192,6 +192,7 @@ fn read_until(stream: &mut dyn ReadWrite, end: &str) -> String {
 
 fn relay(port: u16) -> Relay {
     Relay {
+        section: "smtp".to_owned(),
         host: "localhost".to_owned(),
         port,
         security: Security::None,
@@ -201,6 +202,7 @@ fn relay(port: u16) -> Relay {
         ca_file: None,
         verify: true,
         timeout: PATIENCE,
+        connections: 1,
     }
 }
 
@@ -678,7 +680,7 @@ fn the_deadline_holds_where_the_step_has_time() {
     assert_words(
         &delivery,
         Delivery::RelayDown,
-        &["the time for mail in this pass ended", "at MAIL"],
+        &["its time in this pass ended", "at MAIL"],
     );
 }
 

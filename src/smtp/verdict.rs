@@ -167,7 +167,7 @@ impl Fault {
         Fault::new(
             Cause::Silence,
             format!(
-                "the time for mail in this pass ended {} into the wait for an answer",
+                "its time in this pass ended {} into the wait for an answer",
                 seconds(spent)
             ),
         )
@@ -180,10 +180,7 @@ impl Fault {
 
     /// The deadline had passed before anything was tried.
     pub(super) fn no_time_left() -> Fault {
-        Fault::new(
-            Cause::Local,
-            "not tried, the time for mail in this pass is over",
-        )
+        Fault::new(Cause::Local, "not tried, its time in this pass is over")
     }
 
     pub(super) fn is_silence(&self) -> bool {
@@ -296,8 +293,10 @@ fn tell(failure: &Failure, relay: &Relay) -> String {
         _ => format!("{place}: {stage}: {words}"),
     };
     if let Some(hint) = hint(*stage, fault, relay) {
+        // They speak of the first server's keys.
+        let hint = hint.replace("smtp.", &format!("{}.", relay.section));
         told.push_str("; ");
-        told.push_str(hint);
+        told.push_str(&hint);
     }
     told
 }
@@ -475,6 +474,7 @@ mod tests {
 
     fn relay(security: Security, login: bool) -> Relay {
         Relay {
+            section: "smtp".to_owned(),
             host: "mail.example.org".to_owned(),
             port: security.default_port(),
             security,
@@ -487,6 +487,7 @@ mod tests {
             ca_file: None,
             verify: true,
             timeout: Duration::from_secs(30),
+            connections: 1,
         }
     }
 
@@ -775,6 +776,19 @@ mod tests {
                 "{stage:?} {cause:?} {words}"
             );
         }
+    }
+
+    #[test]
+    fn a_hint_names_the_keys_of_the_server_it_is_about() {
+        let second = Relay {
+            section: "smtp.relay[0]".to_owned(),
+            ..relay(Security::Starttls, false)
+        };
+        let failure =
+            Fault::new(Cause::Reply(550), "550 5.7.1 Authentication required").at(Stage::Mail);
+        let told = classify(&failure, &second);
+        let keys = "set smtp.relay[0].username and smtp.relay[0].password_file";
+        assert!(told.words().ends_with(keys), "{told}");
     }
 
     #[test]

@@ -150,6 +150,8 @@ pub(crate) struct Cluster {
     pub(crate) consul: Consul,
     pub(crate) relay: Relay,
     settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The keys of each.
+    further_relays: Vec<String>,
     recipients: Vec<String>,
     environment: BTreeMap<String, String>,
     flags: bool,
@@ -197,6 +199,7 @@ impl Cluster {
             consul,
             relay,
             settings: BTreeMap::new(),
+            further_relays: Vec::new(),
             recipients: Vec::new(),
             environment: BTreeMap::new(),
             flags: true,
@@ -258,6 +261,21 @@ impl Cluster {
         self.write_settings();
     }
 
+    /// Names one more mail server, without TLS, to be tried after those before; `keys` are further lines.
+    pub(crate) fn further_relay(&mut self, relay: &Relay, keys: &str) {
+        let port = relay.port();
+        self.further_relays.push(format!(
+            "host = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\ntimeout = \"10s\"\n{keys}"
+        ));
+        self.write_settings();
+    }
+
+    /// Leaves out all mail servers but the first.
+    pub(crate) fn no_further_relays(&mut self) {
+        self.further_relays.clear();
+        self.write_settings();
+    }
+
     fn write_settings(&self) {
         let mut text = String::new();
         for (section, keys) in &self.settings {
@@ -265,6 +283,9 @@ impl Cluster {
             for (key, value) in keys {
                 let _ = writeln!(text, "{key} = {value}");
             }
+        }
+        for relay in &self.further_relays {
+            let _ = writeln!(text, "[[smtp.relay]]\n{relay}");
         }
         for recipient in &self.recipients {
             let _ = writeln!(text, "[[recipient]]\n{recipient}");
@@ -308,6 +329,15 @@ impl Cluster {
         let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    /// A program beside the `ceph` of this cluster.
+    pub(crate) fn program(&self, name: &str, text: &str) -> PathBuf {
+        let _nobody_starts = PROGRAMS.write();
+        let path = self.folder.path().join("bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
 

@@ -11,7 +11,7 @@ use petanotify::cli::Cli;
 
 use crate::cluster::Cluster;
 use crate::definition::{Defined, commands, mentions};
-use crate::relay::{Fault, Stage};
+use crate::relay::{Fault, Relay, Stage};
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -212,6 +212,8 @@ fn every_exit_status_and_variable_is_in_the_manual() {
 fn keys() -> BTreeSet<String> {
     let mut cluster = Cluster::new();
     cluster.recipient_for("night@example.org", "[\"nodes\"]");
+    let second = Relay::start();
+    cluster.further_relay(&second, "");
     let document = cluster.run(&["config", "show", "--json"]).exits(0).json();
     let settings = document["settings"].as_array().expect("settings");
     let keys: BTreeSet<String> = settings
@@ -226,6 +228,8 @@ fn keys() -> BTreeSet<String> {
     for expected in [
         "smtp.host",
         "checks.capacity.warn_percent",
+        "smtp.relay.host",
+        "fallback.command",
         "recipient.address",
         "recipient.checks",
         "state.file",
@@ -384,24 +388,28 @@ fn the_example_has_every_key_commented_out_and_loads_with_and_without_the_marks(
     // The files that the example names are not on this machine.
     let secret = cluster.file("secret", "https://hc-ping.com/0000\n", 0o600);
     for key in ["token_file", "password_file", "url_file"] {
-        let start = live
-            .find(&format!("\n{key} = "))
-            .unwrap_or_else(|| panic!("no {key}"))
-            + 1;
-        let end = start + live[start..].find('\n').unwrap();
-        live.replace_range(start..end, &format!("{key} = \"{}\"", secret.display()));
+        let starts: Vec<usize> = live
+            .match_indices(&format!("\n{key} = "))
+            .map(|(at, _)| at + 1)
+            .collect();
+        assert!(!starts.is_empty(), "no {key}");
+        for start in starts.into_iter().rev() {
+            let end = start + live[start..].find('\n').unwrap();
+            live.replace_range(start..end, &format!("{key} = \"{}\"", secret.display()));
+        }
     }
     cluster.write_config(&live);
     let run = cluster.run(&["config", "show", "--json"]);
     assert_eq!(run.code, Some(0), "{}\n{live}", run.stderr);
     let document = run.json();
+    let in_list = |key: &&String| key.starts_with("recipient.") || key.starts_with("smtp.relay.");
     let from_file = |key: &str| {
         let settings = document["settings"].as_array().unwrap();
         settings
             .iter()
             .any(|setting| setting["key"] == key && setting["origin"].to_string().contains("line"))
     };
-    for key in keys.iter().filter(|key| !key.starts_with("recipient.")) {
+    for key in keys.iter().filter(|key| !in_list(key)) {
         assert!(from_file(key), "{key} of the example was not taken");
     }
 }

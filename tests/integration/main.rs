@@ -19,4 +19,5 @@ mod relay;
 mod state_file;
 mod terminal;
 mod watchers;
+mod ways;
 mod wire;

@@ -1,7 +1,7 @@
 //! `petanotify queue flush`: tries all pending mails now, also those that wait for their hour.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::line;
 use crate::cli::Json;
 use crate::command::deliver::{Stopping, deliver, mail_time, report_left_over};
 use crate::command::observe::Keep;
-use crate::command::route::{Route, recovery, sender};
+use crate::command::route::{Route, recovery};
 use crate::command::{Context, Done, Stop, lock, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
@@ -37,23 +37,19 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
         state.queue.make_due();
         // What is to be sent is on disk, addressed as it will be, before the first of it leaves.
         save(&context, &lock, &mut state)?;
-        if let Some(relay) = route.usable_relay(&context) {
-            let sender = sender(&context, relay.from.clone());
+        if let Some(ways) = route.usable_ways(&context) {
+            let mut ways = ways.clone();
+            // Whoever wants to have mails sent does not want them to wait.
+            if let Some(command) = &mut ways.fallback {
+                command.after = Duration::ZERO;
+            }
             let time = mail_time(begin.elapsed());
             // Whoever wants to have mails sent does not want them dropped; and what is gone afterwards was sent.
             context.settings.smtp.max_attempts = u32::MAX;
             context.log = context.log.leaving_the_account_to_stdout();
             let queue = &mut state.queue;
             let stopping = Stopping::watch();
-            deliver(
-                &context,
-                &lock,
-                queue,
-                relay.clone(),
-                &sender,
-                time,
-                &stopping,
-            )?;
+            deliver(&context, &lock, queue, &ways, time, &stopping)?;
             save(&context, &lock, &mut state)?;
             delivered = true;
         }

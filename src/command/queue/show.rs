@@ -64,11 +64,12 @@ struct Document {
 fn compose(context: &Context, entry: &Entry) -> anyhow::Result<String> {
     let route = Route::remembered(context);
     let nobody = || NOT_KNOWN_YET.parse::<Address>().context("no address");
-    let from = match &route.relay {
-        Ok(relay) => relay.from.clone(),
-        Err(missing) => {
+    let from = match route.ways.first_sender() {
+        Some(from) => from.clone(),
+        None => {
             context.log.warning(format!(
-                "the sender is not known: {missing}; {NOT_KNOWN_YET} stands for it"
+                "the sender is not known: {}; {NOT_KNOWN_YET} stands for it",
+                route.missing()
             ));
             Mailbox::new(None, nobody()?)
         }
