@@ -309,11 +309,10 @@ impl<'a> Pass<'a> {
         let least = LEAST_HANDOVER.min(command.timeout);
         let waited = |trial: &Trial| trial.entry.has_waited(command.after, context.now);
         let mut unusable: Option<String> = None;
-        let mut done = self.trials.iter().filter(|trial| !trial.is_open()).count();
+        let before = self.trials.iter().filter(|trial| !trial.is_open()).count();
         let open = self.trials.iter_mut().filter(|trial| trial.is_open());
-        for trial in open.filter(|trial| waited(trial)) {
+        for (done, trial) in (before..).zip(open.filter(|trial| waited(trial))) {
             self.progress.reached(done);
-            done += 1;
             let left = deadline.saturating_duration_since(Instant::now());
             if unusable.is_none() && (stopping.is_set() || left < least) {
                 break;

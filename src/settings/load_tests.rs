@@ -224,7 +224,7 @@ file = "state/state.json"
     assert_eq!(
         settings.warnings,
         [format!(
-            "{FILE}: line 66, heartbeat.url: has no effect beside heartbeat.url_file"
+            "{FILE}: line 85, heartbeat.url: has no effect beside heartbeat.url_file"
         )]
     );
 }

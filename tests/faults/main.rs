@@ -31,11 +31,13 @@ mod relay;
 mod wire;
 
 mod disk;
+mod far_away;
 mod kills;
 mod ledger;
 mod mangled;
 mod sick_relay;
 mod together;
+mod ways;
 
 /// A number from the environment, else this one.
 fn number(variable: &str, otherwise: usize) -> usize {

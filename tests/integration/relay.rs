@@ -207,7 +207,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// A relay without TLS and login that takes everything.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1")
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(Script {
