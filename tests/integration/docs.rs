@@ -318,7 +318,7 @@ fn the_examples_of_the_manual_are_allowed_all_at_once() {
     let config: Vec<String> = sections
         .iter()
         .map(|(section, lines)| match *section {
-            "recipient" => format!("[[{section}]]\n{lines}"),
+            "recipient" | "smtp.relay" => format!("[[{section}]]\n{lines}"),
             _ => format!("[{section}]\n{lines}"),
         })
         .collect();

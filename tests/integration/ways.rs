@@ -158,7 +158,9 @@ fn what_the_first_server_cannot_take_leaves_through_the_second() {
         let others = second.take_mails();
         assert_eq!((first.len(), others.len()), (by_first, 2 - by_first));
         assert_eq!(recipients_of(&[first, others].concat()), BOTH);
-        assert!(cluster.relay.connections().len() <= 1, "dialled once");
+        // A server that hangs in the midst is asked again without pipelining.
+        let dials = 1 + usize::from(name.starts_with("hangs at the second"));
+        assert!(cluster.relay.connections().len() <= dials, "dialled once");
         assert_eq!(second.connections().len(), 1);
         assert!(cluster.queue().is_empty());
         let port = second.port();
