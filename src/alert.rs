@@ -157,6 +157,18 @@ pub struct Memory {
     pub outcomes: BTreeMap<CheckName, Outcome>,
 }
 
+impl Memory {
+    /// The incidents of all topics.
+    pub fn incidents(&self) -> [Option<&Incident>; 4] {
+        [
+            self.capacity.incident.as_ref(),
+            self.nodes.incident.as_ref(),
+            self.osds.incident.as_ref(),
+            self.blind.incident.as_ref(),
+        ]
+    }
+}
+
 /// What is remembered of the storage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

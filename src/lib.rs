@@ -15,6 +15,7 @@
 //! socket, environment or clock: values in, values out.
 
 pub mod alert;
+pub mod aside;
 pub mod ceph;
 pub mod certificates;
 pub mod check;
@@ -33,7 +34,9 @@ pub mod output;
 pub mod queue;
 pub mod replace;
 pub mod screen;
+pub mod seal;
 pub mod selection;
+pub mod sent;
 pub mod settings;
 pub mod smtp;
 pub mod state;

@@ -381,12 +381,18 @@ impl Queue {
         ranked.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// Takes up the mails of another queue that are not in this one.
+    /// Takes up the mails of another queue that are not in this one, each once.
     pub fn adopt(&mut self, other: Queue) {
-        let known: HashSet<MailId> = self.0.iter().map(|entry| entry.id.clone()).collect();
-        let others = other.0.into_iter().filter(|e| !known.contains(&e.id));
+        let mut known: HashSet<MailId> = self.0.iter().map(|entry| entry.id.clone()).collect();
+        let others = other.0.into_iter();
+        let others = others.filter(|entry| known.insert(entry.id.clone()));
         self.0.extend(others);
         self.0.sort_by_key(|entry| entry.raised);
+    }
+
+    /// Whether one of these mails is pending.
+    pub fn names_any_of(&self, ids: &HashSet<MailId>) -> bool {
+        self.0.iter().any(|entry| ids.contains(&entry.id))
     }
 
     /// Takes out the mails with these ids.

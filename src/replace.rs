@@ -1,33 +1,49 @@
 //! Replacing a file in one step, durably.
+//!
+//! Two syncs belong to it. That of the new file, before it gets its name, is never left out: else a power cut could leave
+//! the name with an empty file behind it. That of the folder makes the name itself safe: else a power cut could bring the old
+//! file back, whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
-/// Writes `content` to a temporary file in the same folder (mode 0600, the name with `.new` behind it), syncs it, renames it
-/// to `file` and syncs the folder, so that a crash at any instant leaves either the old or the new content whole. The old
-/// file becomes `backup`, if one is named.
+/// When the new content must be safe from a power cut. From the end of the process it is safe at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safe {
+    /// When the replacing is over: the folder is synced.
+    Now,
+    /// When the system gets round to it, some seconds later: until then a power cut may bring back the old content.
+    Soon,
+}
+
+/// Writes `content` to a temporary file in the same folder (mode 0600, the name with `.new` behind it), syncs it, and renames
+/// it to `file`, so that a crash at any instant leaves either the old or the new content whole. The old file becomes
+/// `backup`, if one is named, and is never away meanwhile.
 ///
 /// # Errors
 /// Names the step that failed. Until the last step the old content is left where it was, or as the backup.
-pub fn replace(file: &Path, content: &[u8], backup: Option<&Path>) -> anyhow::Result<()> {
+pub fn replace(
+    file: &Path,
+    content: &[u8],
+    backup: Option<&Path>,
+    safe: Safe,
+) -> anyhow::Result<()> {
     let temporary = temporary(file);
     write_new(&temporary, content)
         .with_context(|| format!("cannot write {}", temporary.display()))?;
     if let Some(backup) = backup {
-        match fs::rename(file, backup) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let context = format!("cannot rename it to {}", backup.display());
-                return Err(anyhow!(error).context(context));
-            }
-            _ => {}
-        }
+        keep_as(file, backup)
+            .with_context(|| format!("cannot keep the old one as {}", backup.display()))?;
     }
     fs::rename(&temporary, file)
         .with_context(|| format!("cannot rename {} to it", temporary.display()))?;
+    if safe == Safe::Soon {
+        return Ok(());
+    }
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -52,6 +68,25 @@ pub fn publish(file: &Path, content: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot rename {} to it", temporary.display()))
 }
 
+/// Gives the file a second name, so that there is no moment at which it has none. Where that can't be (not every file system
+/// has it) it is renamed, and whoever reads at that moment finds the backup alone.
+fn keep_as(file: &Path, backup: &Path) -> io::Result<()> {
+    // Else the backup is all there is.
+    if !file.try_exists()? {
+        return Ok(());
+    }
+    absent_is_well(fs::remove_file(backup))
+        .and_then(|()| fs::hard_link(file, backup))
+        .or_else(|_| fs::rename(file, backup))
+}
+
+fn absent_is_well(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 fn temporary(file: &Path) -> PathBuf {
     let mut path = file.to_path_buf().into_os_string();
     path.push(".new");
@@ -60,10 +95,7 @@ fn temporary(file: &Path) -> PathBuf {
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     // A leftover of a crash may belong to anybody and bear any mode.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    absent_is_well(fs::remove_file(path))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

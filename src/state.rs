@@ -1,14 +1,20 @@
-//! What is kept from pass to pass: the document in the state file, and its version. Pure.
+//! What is kept from pass to pass: the document in the state file, its version and its checksum. Pure.
+
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
+use lettre::Address;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Memory;
-use crate::queue::Queue;
+use crate::queue::{MailId, Queue};
+use crate::seal::{Seal, sealed};
 
 /// The version of the document that this release writes, and the newest that it reads. Whoever adds a field raises it: an
-/// unknown key is taken for damage, because a flipped bit in a key would otherwise forget what stands behind it.
-pub const VERSION: u64 = 1;
+/// unknown key is taken for damage, because a flipped bit in a key would otherwise forget what stands behind it. The
+/// checksum is that of every version from 2 on, so that a flipped version is not taken for a later release.
+pub const VERSION: u64 = 2;
 
 /// The state file's document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +34,9 @@ pub struct State {
     pub memory: Memory,
     /// The mails that are still to be sent.
     pub queue: Queue,
+    /// Whether the text had a checksum, while it is read. [`render`] writes it.
+    #[serde(default, skip_serializing)]
+    pub(crate) checksum: Option<IgnoredAny>,
 }
 
 impl Default for State {
@@ -40,6 +49,7 @@ impl Default for State {
             last_pass: None,
             memory: Memory::default(),
             queue: Queue::default(),
+            checksum: None,
         }
     }
 }
@@ -67,6 +77,78 @@ impl State {
         }
         newer
     }
+
+    /// What to go on from when this is an [altered](Unusable::Altered) document, of which no byte is sure, and that was its
+    /// backup if there is one.
+    ///
+    /// What is remembered is taken from the backup if that has told as much: then it has all that counts, each byte of it
+    /// is sure, and at most a pass of counting is lost. The altered one may have lost what is down, which would be
+    /// announced anew, or name as down and told what is not, so that nobody would hear of it when it fails. Only where it
+    /// has told more than the backup (or damage has hit just that) it is taken as it is: what the backup lacks would be
+    /// announced a second time. No mail of either may be lost, so those of both are pending; whom the backup's copy is
+    /// addressed to is sure. So an edit by hand that takes out a mail is undone: `queue drop` is the way to do that.
+    pub fn recover(mut self, backup: Option<State>) -> (State, Salvage) {
+        let Some(mut backup) = backup else {
+            // A mail that the damage has doubled would be sent twice.
+            let queue = std::mem::take(&mut self.queue);
+            self.queue.adopt(queue);
+            return (self, Salvage::AsItIs);
+        };
+        let mut queue = std::mem::take(&mut backup.queue);
+        let altered = std::mem::take(&mut self.queue);
+        queue.remove(&overtaken(&queue, &altered));
+        queue.adopt(altered);
+        let (mut state, salvage) = if self.told() == backup.told() {
+            (backup, Salvage::FromBackup)
+        } else {
+            let saves = backup.saves;
+            (State { saves, ..self }, Salvage::WithBackup)
+        };
+        state.saves = state.saves.saturating_add(1);
+        state.queue = queue;
+        (state, salvage)
+    }
+
+    /// Which incidents are open, and how much has been told of each.
+    fn told(&self) -> [Option<(&str, u32)>; 4] {
+        self.memory
+            .incidents()
+            .map(|open| open.map(|incident| (incident.id.as_str(), incident.alerts)))
+    }
+}
+
+/// The mails of a queue that are overtaken in a later one: by a later mail of the same incident to the same recipient, or,
+/// those that nobody was known for, by any that is addressed.
+fn overtaken(queue: &Queue, later: &Queue) -> HashSet<MailId> {
+    let mut latest: HashMap<(&str, Option<&Address>), u32> = HashMap::new();
+    for entry in later {
+        let (incident, sequence) = (entry.alert.incident.as_str(), entry.alert.sequence);
+        let to = entry.to.as_ref();
+        let last = latest.entry((incident, to)).or_default();
+        *last = sequence.max(*last);
+        if to.is_some() {
+            let last = latest.entry((incident, None)).or_default();
+            *last = sequence.saturating_add(1).max(*last);
+        }
+    }
+    let overtaken = queue.iter().filter(|entry| {
+        let mails = (entry.alert.incident.as_str(), entry.to.as_ref());
+        latest
+            .get(&mails)
+            .is_some_and(|last| *last > entry.alert.sequence)
+    });
+    overtaken.map(|entry| entry.id.clone()).collect()
+}
+
+/// What an altered document was recovered from; the mails of both are pending in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Salvage {
+    /// From what the backup remembers.
+    FromBackup,
+    /// From what it remembers itself.
+    WithBackup,
+    /// From itself, for there is no backup.
+    AsItIs,
 }
 
 /// How the last pass went.
@@ -81,13 +163,24 @@ pub struct LastPass {
     pub complete: bool,
 }
 
-/// Why a document can't be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a document can't be used as it is.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Unusable {
     /// Written by a later release; it is not touched.
     Newer(u64),
     /// It is no state document, for this reason.
     Broken(String),
+    /// It is one, but not the one that was written: its checksum is wrong. Damage or an edit by hand, nobody can tell; see
+    /// [`State::recover`].
+    Altered(Box<State>),
+}
+
+/// The document as it is kept.
+///
+/// # Errors
+/// It can't be written as JSON.
+pub fn render(state: &State) -> serde_json::Result<Vec<u8>> {
+    sealed(state)
 }
 
 /// Reads the document.
@@ -95,21 +188,46 @@ pub enum Unusable {
 /// # Errors
 /// See [`Unusable`].
 pub fn parse(bytes: &[u8]) -> Result<State, Unusable> {
+    if bytes.is_empty() {
+        return Err(Unusable::Broken("it is empty".to_owned()));
+    }
+    let seal = Seal::of(bytes);
+    let read: Result<State, _> = serde_json::from_slice(bytes);
+    let version = match &read {
+        Ok(state) => Some(state.version),
+        // A later version may differ in any other field.
+        Err(_) => version(bytes),
+    };
+    match (read, version, seal) {
+        (_, Some(newer), Seal::Right | Seal::Missing) if newer > VERSION => {
+            Err(Unusable::Newer(newer))
+        }
+        (Err(error), ..) => Err(Unusable::Broken(error.to_string())),
+        (Ok(mut state), ..) => {
+            let has_checksum = state.checksum.take().is_some();
+            let is_right = match state.version {
+                0 => return Err(Unusable::Broken("there is no version 0".to_owned())),
+                // Before there were checksums.
+                1 => !has_checksum,
+                _ => seal == Seal::Right,
+            };
+            state.version = VERSION;
+            if is_right {
+                Ok(state)
+            } else {
+                Err(Unusable::Altered(Box::new(state)))
+            }
+        }
+    }
+}
+
+fn version(bytes: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Version {
         version: u64,
     }
-    if bytes.is_empty() {
-        return Err(Unusable::Broken("it is empty".to_owned()));
-    }
-    let broken = |error: serde_json::Error| Unusable::Broken(error.to_string());
-    // In two steps, so that a later version is known for what it is however different its other fields are.
-    let Version { version } = serde_json::from_slice(bytes).map_err(broken)?;
-    match version {
-        1..=VERSION => serde_json::from_slice(bytes).map_err(broken),
-        0 => Err(Unusable::Broken("there is no version 0".to_owned())),
-        newer => Err(Unusable::Newer(newer)),
-    }
+    let document: Version = serde_json::from_slice(bytes).ok()?;
+    Some(document.version)
 }
 
 #[cfg(test)]
@@ -118,14 +236,72 @@ mod tests {
 
     use super::*;
     use crate::alert::{Alert, Report};
-    use crate::incident::{Change, Kind};
+    use crate::check::CheckName;
+    use crate::facts::Absence;
+    use crate::incident::{Change, Down, Incident, Kind};
     use crate::queue::Recovery;
+    use crate::settings::Recipient;
 
     #[test]
-    fn a_fresh_state_survives_the_round_trip() {
-        let state = State::default();
-        let text = serde_json::to_vec_pretty(&state).unwrap();
-        assert_eq!(parse(&text), Ok(state));
+    fn what_is_written_is_read() {
+        let state = with_mail(1, 2, &["a"]);
+        assert_eq!(parse(&render(&state).unwrap()), Ok(state));
+    }
+
+    #[test]
+    fn a_document_of_the_first_release_has_no_checksum_and_is_whole() {
+        let state = with_mail(1, 2, &["a"]);
+        let mut first = serde_json::to_value(&state).unwrap();
+        first["version"] = 1.into();
+        assert_eq!(parse(&serde_json::to_vec(&first).unwrap()), Ok(state));
+    }
+
+    #[test]
+    fn a_document_that_says_something_else_than_its_checksum_is_altered() {
+        let state = with_mail(1, 2, &["a"]);
+        let text = String::from_utf8(render(&state).unwrap()).unwrap();
+        let no_checksum = text.rsplit_once(",\n  \"checksum\"").unwrap().0.to_owned() + "}";
+        for (changed, expected) in [
+            (
+                text.replace("\"saves\": 2", "\"saves\": 3"),
+                with_mail(1, 3, &["a"]),
+            ),
+            (
+                text.replace("\"version\": 2", "\"version\": 3"),
+                state.clone(),
+            ),
+            (
+                text.replace("\"version\": 2", "\"version\": 1"),
+                state.clone(),
+            ),
+            (text.replace("  ", "\t"), state.clone()),
+            (no_checksum, state),
+        ] {
+            assert_ne!(changed, text);
+            let Err(Unusable::Altered(altered)) = parse(changed.as_bytes()) else {
+                panic!("{changed}");
+            };
+            assert_eq!(*altered, expected);
+        }
+    }
+
+    /// Every byte of the text, each bit of it: nothing is ever taken for what was written.
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let text = render(&with_mail(1, 2, &["a"])).unwrap();
+        for at in 0..text.len() {
+            for bit in 0..8 {
+                let mut flipped = text.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(
+                    matches!(
+                        parse(&flipped),
+                        Err(Unusable::Altered(_) | Unusable::Broken(_))
+                    ),
+                    "bit {bit} of byte {at}"
+                );
+            }
+        }
     }
 
     fn with_mail(origin: i64, saves: u64, incidents: &[&str]) -> State {
@@ -186,13 +362,175 @@ mod tests {
         }
     }
 
+    /// A state that has told `alerts` times of an incident with these nodes down, and these mails: recipient, number in the
+    /// incident.
+    fn telling(alerts: u32, down: &[&str], mails: &[(&str, u32)]) -> State {
+        let mut state = with_mail(1, 8, &[]);
+        let mut incident = Incident::begin("nodes", Timestamp::UNIX_EPOCH);
+        incident.alerts = alerts;
+        state.memory.nodes.incident = (alerts > 0).then_some(incident);
+        for node in down {
+            let down = Down {
+                since: Timestamp::UNIX_EPOCH,
+                passes: 1,
+                announced: true,
+                what: Absence::Missing,
+            };
+            state.memory.nodes.down.insert((*node).to_owned(), down);
+        }
+        for (to, sequence) in mails {
+            // In a queue of its own none overtakes another.
+            let mut mail = with_mail(1, 1, &["a"]);
+            let mut alert = mail.queue.iter().next().unwrap().alert.clone();
+            alert.sequence = *sequence;
+            let to = to.parse().ok().map(|address| Recipient {
+                address,
+                checks: CheckName::ALL.to_vec(),
+            });
+            mail.queue = Queue::default();
+            mail.queue.add(alert, to.as_slice(), Recovery::Told);
+            state.queue.adopt(mail.queue);
+        }
+        state
+    }
+
+    #[test]
+    fn an_altered_document_is_recovered_so_that_no_mail_is_lost_and_nothing_told_twice() {
+        use Salvage::{AsItIs, FromBackup, WithBackup};
+        const A: &str = "a@example.org";
+        const B: &str = "b@example.org";
+        /// Nobody was known.
+        const NOBODY: &str = "";
+        // What was altered, its backup; whose memory counts, what is down and which mails are pending then.
+        type Mails<'a> = &'a [(&'a str, u32)];
+        type Case<'a> = (State, Option<State>, Salvage, &'a str, Mails<'a>);
+        let cases: &[Case<'_>] = &[
+            // A name has been changed: taken as it is, node5 would be announced anew, and node4 never.
+            (
+                telling(1, &["node4"], &[]),
+                Some(telling(1, &["node5"], &[])),
+                FromBackup,
+                "node5",
+                &[],
+            ),
+            // The backup does not know yet that node6 was told of.
+            (
+                telling(2, &["node5", "node6"], &[]),
+                Some(telling(1, &["node5"], &[])),
+                WithBackup,
+                "node5 node6",
+                &[],
+            ),
+            (
+                telling(0, &[], &[]),
+                Some(telling(1, &["node5"], &[])),
+                WithBackup,
+                "",
+                &[],
+            ),
+            (
+                telling(1, &["node4"], &[(A, 0)]),
+                None,
+                AsItIs,
+                "node4",
+                &[(A, 0)],
+            ),
+            // A mail was cut out, or its recipient changed.
+            (
+                telling(1, &[], &[(A, 0)]),
+                Some(telling(1, &[], &[(A, 0), (B, 0)])),
+                FromBackup,
+                "",
+                &[(A, 0), (B, 0)],
+            ),
+            (
+                telling(2, &[], &[("x@example.org", 1)]),
+                Some(telling(1, &[], &[(A, 0)])),
+                WithBackup,
+                "",
+                &[(A, 0), ("x@example.org", 1)],
+            ),
+            // What the backup has is overtaken since, for one of the two.
+            (
+                telling(2, &[], &[(A, 1)]),
+                Some(telling(1, &[], &[(A, 0), (B, 0)])),
+                WithBackup,
+                "",
+                &[(B, 0), (A, 1)],
+            ),
+            (
+                telling(1, &[], &[(A, 0), (B, 0)]),
+                Some(telling(1, &[], &[(NOBODY, 0)])),
+                FromBackup,
+                "",
+                &[(A, 0), (B, 0)],
+            ),
+            (
+                telling(2, &[], &[(NOBODY, 1)]),
+                Some(telling(1, &[], &[(NOBODY, 0)])),
+                WithBackup,
+                "",
+                &[(NOBODY, 1)],
+            ),
+        ];
+        for (altered, backup, salvage, down, mails) in cases {
+            let (state, from) = altered.clone().recover(backup.clone());
+            let nodes: Vec<&str> = state.memory.nodes.down.keys().map(String::as_str).collect();
+            let pending: Vec<(String, u32)> = (state.queue.iter())
+                .map(|entry| {
+                    let to = entry.to.as_ref().map(ToString::to_string);
+                    (to.unwrap_or_default(), entry.alert.sequence)
+                })
+                .collect();
+            let mails: Vec<(String, u32)> = (mails.iter())
+                .map(|(to, sequence)| ((*to).to_owned(), *sequence))
+                .collect();
+            let case = format!("{altered:#?}, {backup:#?}");
+            assert_eq!(
+                (from, nodes.join(" ")),
+                (*salvage, (*down).to_owned()),
+                "{case}"
+            );
+            assert_eq!(pending, mails, "{case}");
+            let saves = backup.as_ref().map_or(8, |backup| backup.saves + 1);
+            assert_eq!(state.saves, saves, "it goes on from both");
+        }
+    }
+
+    #[test]
+    fn of_a_mail_in_both_the_backups_copy_counts_and_none_is_doubled() {
+        let good = with_mail(1, 2, &["a"]);
+        let altered = |change: fn(&mut serde_json::Value)| {
+            let mut document = serde_json::to_value(&good).unwrap();
+            change(&mut document);
+            match parse(&serde_json::to_vec(&document).unwrap()) {
+                Err(Unusable::Altered(state)) => *state,
+                other => panic!("{other:?}"),
+            }
+        };
+        let reworded = altered(|document| document["queue"][0]["alert"]["cluster"] = "x".into());
+        let (state, _) = reworded.recover(Some(good.clone()));
+        assert_eq!(state.queue, good.queue);
+        let doubled = altered(|document| {
+            let mail = document["queue"][0].clone();
+            document["queue"].as_array_mut().unwrap().push(mail);
+        });
+        assert_eq!(doubled.queue.len(), 2);
+        for backup in [None, Some(good.clone())] {
+            let (state, _) = doubled.clone().recover(backup);
+            assert_eq!(state.queue, good.queue);
+        }
+    }
+
     #[test]
     fn what_cannot_be_used_is_told_apart() {
         let broken = |text: &str| matches!(parse(text.as_bytes()), Err(Unusable::Broken(_)));
         assert_eq!(
-            parse(br#"{"version":2,"memory":"of another kind"}"#),
-            Err(Unusable::Newer(2))
+            parse(br#"{"version":3,"memory":"of another kind"}"#),
+            Err(Unusable::Newer(3))
         );
+        let newer = sealed(&serde_json::json!({"version": 4, "more": []})).unwrap();
+        assert_eq!(parse(&newer), Err(Unusable::Newer(4)));
         for text in [
             "",
             "\0\0\0\0",
@@ -204,6 +542,7 @@ mod tests {
             r#"{"version":0,"memory":{},"queue":[]}"#,
             r#"{"version":1}"#,
             r#"{"version":1,"memory":{},"queue":[{"#,
+            "{\"version\":3,\n  \"checksum\": \"00000000\"\n}\n",
         ] {
             assert!(broken(text), "{text:?}");
         }

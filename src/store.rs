@@ -16,9 +16,12 @@ use anyhow::{Context, anyhow};
 use fs2::FileExt;
 use jiff::Timestamp;
 
-use crate::queue::{MailId, NotAMailId};
-use crate::replace::replace;
-use crate::state::{self, State, Unusable};
+use crate::aside::{keep_copy, set_aside};
+use crate::queue::MailId;
+use crate::replace::{Safe, replace};
+use crate::sent::{self, End, Sent};
+use crate::state::{self, Salvage, State, Unusable};
+use crate::wording;
 
 /// How long a pass waits for another one to end.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +46,8 @@ pub struct Lock {
     file: File,
     /// The state file is there and could not be read: to replace it would forget what it holds.
     home_unread: AtomicBool,
+    /// The state file still names mails that were sent: it needs the list of those, also as the next one's backup.
+    sent_needed: AtomicBool,
 }
 
 /// Why there is no lock.
@@ -112,6 +117,7 @@ impl Store {
                     return Ok(Lock {
                         file,
                         home_unread: AtomicBool::new(false),
+                        sent_needed: AtomicBool::new(true),
                     });
                 }
                 Err(error) if error.kind() != fs2::lock_contended_error().kind() => {
@@ -136,38 +142,40 @@ impl Store {
     /// # Errors
     /// The file can't be read at all and there is no second place, or a later release wrote it.
     pub fn read(&self, now: Timestamp) -> anyhow::Result<Loaded> {
-        let found = self.load_with(now, |path, reason| {
-            Ok(format!("{}: {reason}", path.display()))
-        });
-        found.map(|(loaded, _)| loaded)
+        let found = self.load_with(now, Damaged::Left)?;
+        Ok(found.loaded)
     }
 
     /// Reads the state for a pass. A file that is broken is set aside under a name with the time, and the pass goes on from
-    /// the backup of the last good one; without one, from nothing.
+    /// the backup of the last good one; without one, from nothing. Of one that is damaged and can still be read a copy is
+    /// set aside, and use is made of it: see [`State::recover`].
     ///
     /// # Errors
     /// As [`Store::read`], or a broken file can't be set aside.
     pub fn load(&self, lock: &Lock, now: Timestamp) -> anyhow::Result<Loaded> {
-        let set_aside = |path: &Path, reason: &str| set_aside(path, reason, now);
-        let (loaded, home_unread) = self.load_with(now, set_aside)?;
-        lock.home_unread.store(home_unread, Ordering::Relaxed);
-        Ok(loaded)
+        let found = self.load_with(now, Damaged::Kept(now))?;
+        lock.home_unread.store(found.home_unread, Ordering::Relaxed);
+        lock.sent_needed.store(found.sent_needed, Ordering::Relaxed);
+        Ok(found.loaded)
     }
 
-    /// The state to go on from, and whether the state file itself is there and could not be read.
-    fn load_with(
-        &self,
-        now: Timestamp,
-        set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
-    ) -> anyhow::Result<(Loaded, bool)> {
+    fn load_with(&self, now: Timestamp, damaged: Damaged) -> anyhow::Result<Found> {
         let mut problems = Vec::new();
         let mut sent = HashSet::new();
-        let mut found: Option<State> = None;
-        let mut unread = Vec::new();
         for place in self.places() {
-            let read = place.read(&mut problems, &set_aside)?;
-            unread.push(read.unread.is_some());
+            place.read_sent(&mut sent, &mut problems, damaged);
+        }
+        let mut found: Option<State> = None;
+        let mut home_unread = false;
+        let mut sent_needed = false;
+        for (number, place) in self.places().enumerate() {
+            let read = place.read(&mut problems, damaged)?;
             let mut state = read.state;
+            if number == 0 {
+                home_unread = read.unread.is_some();
+                sent_needed =
+                    !read.as_it_was || state.iter().any(|state| state.queue.names_any_of(&sent));
+            }
             if let Some(error) = read.unread {
                 if self.second.is_none() {
                     return Err(error);
@@ -182,7 +190,6 @@ impl Store {
                 (Some(one), Some(other)) => Some(one.merge(other)),
                 (one, other) => one.or(other),
             };
-            place.read_sent(&mut sent, &mut problems, &set_aside);
         }
         if found.is_none() && !problems.is_empty() {
             problems.push(
@@ -192,7 +199,11 @@ impl Store {
         }
         let mut state = found.unwrap_or_else(|| State::beginning(now));
         state.queue.remove(&sent);
-        Ok((Loaded { state, problems }, unread[0]))
+        Ok(Found {
+            loaded: Loaded { state, problems },
+            home_unread,
+            sent_needed,
+        })
     }
 
     /// Replaces the state file: temporary file in the same folder, fsync, rename, fsync of the folder, so that a crash at
@@ -200,19 +211,23 @@ impl Store {
     ///
     /// # Errors
     /// It can be saved in neither place; the file that was there is left as it was, or as the backup.
-    pub fn save(&self, lock: &Lock, state: &mut State) -> anyhow::Result<Saved> {
-        state.saves += 1;
+    pub fn save(&self, lock: &Lock, state: &mut State, safe: Safe) -> anyhow::Result<Saved> {
+        state.saves = state.saves.saturating_add(1);
         let saved = if lock.home_unread.load(Ordering::Relaxed) {
             Err(anyhow!(
                 "{} is left as it is, for it could not be read",
                 self.first.file.display()
             ))
         } else {
-            self.first.save(state)
+            self.first.save(state, safe)
         };
         let error = match saved {
             Ok(()) => {
-                self.first.shorten_sent();
+                // The file that is the backup now may need the list, the new one does not.
+                let needed = lock.sent_needed.swap(false, Ordering::Relaxed);
+                if !needed && safe == Safe::Now {
+                    self.places().for_each(Place::shorten_sent);
+                }
                 // What it holds is older by now. Where it can't be removed, it is known to be so by its number.
                 let second = self.second.iter();
                 second.for_each(|place| drop(fs::remove_file(&place.file)));
@@ -223,7 +238,7 @@ impl Store {
         let Some(second) = &self.second else {
             return Err(error);
         };
-        let saved = second.make_folder().and_then(|()| second.save(state));
+        let saved = (second.make_folder()).and_then(|()| second.save(state, safe));
         match saved {
             Ok(()) => Ok(Saved::Away(error.context(format!(
                 "what is to be remembered is in {} until the next start of this machine",
@@ -238,7 +253,8 @@ impl Store {
     ///
     /// # Errors
     /// The list can be opened in neither place.
-    pub fn sent_list(&self, _lock: &Lock) -> anyhow::Result<SentList> {
+    pub fn sent_list(&self, lock: &Lock) -> anyhow::Result<SentList> {
+        lock.sent_needed.store(true, Ordering::Relaxed);
         let mut places: Vec<Place> = self.places().cloned().collect();
         places.reverse();
         let mut list = SentList { file: None, places };
@@ -252,12 +268,66 @@ struct Place {
     file: PathBuf,
 }
 
-/// What a place holds.
+/// What is done about a damaged file, besides telling it.
+#[derive(Debug, Clone, Copy)]
+enum Damaged {
+    /// Nothing: who only looks changes nothing.
+    Left,
+    /// It is kept aside under a name with this time.
+    Kept(Timestamp),
+}
+
+impl Damaged {
+    /// A file of no use.
+    fn broken(self, path: &Path, reason: &str) -> anyhow::Result<String> {
+        match self {
+            Damaged::Left => Ok(format!("{} is broken ({reason})", path.display())),
+            Damaged::Kept(now) => set_aside(path, reason, now),
+        }
+    }
+
+    /// A file of which use is made all the same.
+    fn doubtful(self, path: &Path, reason: &str) -> anyhow::Result<String> {
+        match self {
+            Damaged::Left => Ok(format!("{} is damaged ({reason})", path.display())),
+            Damaged::Kept(now) => keep_copy(path, reason, now),
+        }
+    }
+}
+
+/// What was found in all places.
 struct Found {
-    /// The state, or its backup.
+    loaded: Loaded,
+    /// See [`Lock`].
+    home_unread: bool,
+    sent_needed: bool,
+}
+
+/// What a place holds.
+struct Held {
+    /// The state to go on from.
     state: Option<State>,
-    /// Why the state file, which is there, can't be read; or why a broken one can't be set aside.
+    /// It is the state file's, just as it was written.
+    as_it_was: bool,
+    /// Why the state file, which is there, can't be read; or why a damaged one can't be kept aside.
     unread: Option<anyhow::Error>,
+}
+
+/// What became of reading a state file.
+enum Read {
+    AsItWas(State),
+    Altered(State),
+    Missing,
+    Useless,
+}
+
+impl Read {
+    fn state(self) -> Option<State> {
+        match self {
+            Read::AsItWas(state) | Read::Altered(state) => Some(state),
+            Read::Missing | Read::Useless => None,
+        }
+    }
 }
 
 impl Place {
@@ -312,99 +382,92 @@ impl Place {
             .map(|file| (file, path))
     }
 
-    /// Reads the state or its backup.
+    /// Reads the state, and its backup if that is needed.
     ///
     /// # Errors
     /// A later release wrote it.
-    fn read(
-        &self,
-        problems: &mut Vec<String>,
-        set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
-    ) -> anyhow::Result<Found> {
-        let backup = self.backup();
-        let mut missing = Vec::new();
+    fn read(&self, problems: &mut Vec<String>, damaged: Damaged) -> anyhow::Result<Held> {
         let mut unread = None;
-        for path in [&self.file, &backup] {
-            let bytes = match read_if_there(path) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => {
-                    missing.push(path.display().to_string());
-                    continue;
-                }
-                Err(error) => {
-                    unread = unread.or(Some(error));
-                    continue;
-                }
-            };
-            match state::parse(&bytes) {
-                Ok(state) => {
-                    if *path == backup {
-                        problems.extend(missing.iter().map(|file| format!("{file} is missing")));
-                        problems.push(format!(
-                            "going on from the backup {}, which is one step older than {}",
-                            backup.display(),
-                            self.file.display()
-                        ));
+        let mut look = |path: &Path, problems: &mut Vec<String>| {
+            read_state(path, problems, damaged, |error| {
+                unread.get_or_insert(error);
+            })
+        };
+        let home = look(&self.file, problems)?;
+        if let Read::AsItWas(state) = home {
+            return Ok(Held {
+                state: Some(state),
+                as_it_was: true,
+                unread: None,
+            });
+        }
+        let backup = look(&self.backup(), problems)?;
+        let (home_file, backup_file) = (self.file.display(), self.backup());
+        let backup_file = backup_file.display();
+        let state = match (home, backup) {
+            (Read::AsItWas(state), _) => Some(state),
+            (Read::Altered(home), backup) => {
+                let (state, salvage) = home.recover(backup.state());
+                problems.push(match salvage {
+                    Salvage::FromBackup => format!(
+                        "going on with what the backup {backup_file} remembers, and with the mails of both"
+                    ),
+                    Salvage::WithBackup => format!(
+                        "going on with what {home_file} remembers, and with the mails of the backup {backup_file} as well"
+                    ),
+                    Salvage::AsItIs => {
+                        format!("going on with {home_file} as it is, for there is no backup")
                     }
-                    return Ok(Found {
-                        state: Some(state),
-                        unread,
-                    });
-                }
-                Err(Unusable::Broken(reason)) => match set_aside(path, &reason) {
-                    Ok(told) => problems.push(told),
-                    Err(error) => unread = unread.or(Some(error)),
-                },
-                Err(Unusable::Newer(version)) => {
-                    return Err(anyhow!(
-                        "{} has version {version}, written by a later release; this one reads up to {}. \
-                         Upgrade petanotify, or name another file with --state",
-                        path.display(),
-                        state::VERSION
+                });
+                Some(state)
+            }
+            (home @ (Read::Missing | Read::Useless), backup) => {
+                let state = backup.state();
+                if state.is_some() {
+                    if matches!(home, Read::Missing) {
+                        problems.push(format!("{home_file} is missing"));
+                    }
+                    problems.push(format!(
+                        "going on from the backup {backup_file}, which is one step older than {home_file}"
                     ));
                 }
+                state
             }
-        }
-        Ok(Found {
-            state: None,
+        };
+        Ok(Held {
+            state,
+            as_it_was: false,
             unread,
         })
     }
 
     /// Reads what has been sent lately. A line that a crash cut short was not yet promised to anybody; any other damage is
-    /// told, and the good lines count.
-    fn read_sent(
-        &self,
-        sent: &mut HashSet<MailId>,
-        problems: &mut Vec<String>,
-        set_aside: impl Fn(&Path, &str) -> anyhow::Result<String>,
-    ) {
-        let bytes = match read_if_there(&self.sent()) {
-            Ok(bytes) => bytes.unwrap_or_default(),
+    /// told, the good lines count, and are all that is left in the list.
+    fn read_sent(&self, sent: &mut HashSet<MailId>, problems: &mut Vec<String>, damaged: Damaged) {
+        let path = self.sent();
+        let bytes = match read_if_there(&path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return,
             Err(error) => return problems.push(format!("{error:#}, so mails may be repeated")),
         };
-        let mut broken = 0;
-        for line in String::from_utf8_lossy(&bytes).split('\n') {
-            match line.parse() {
-                Ok(id) => {
-                    sent.insert(id);
-                }
-                Err(NotAMailId) if MailId::is_cut_short(line) => {}
-                Err(NotAMailId) => broken += 1,
+        let read = sent::parse(&bytes);
+        if read.damaged > 0 {
+            let lines = wording::count(read.damaged, "bad line");
+            let reason = format!("{lines}, so mails may be repeated");
+            let told = damaged.doubtful(&path, &reason);
+            problems.push(told.unwrap_or_else(|error| format!("{error:#}")));
+            if let Damaged::Kept(_) = damaged
+                && let Err(error) = self.begin_sent(&read.ids)
+            {
+                problems.push(format!("{error:#}"));
             }
         }
-        if broken > 0 {
-            let reason = format!("{broken} of its lines are no ids, so mails may be repeated");
-            let told = set_aside(&self.sent(), &reason);
-            problems.push(told.unwrap_or_else(|error| format!("{error:#}")));
-        }
+        sent.extend(read.ids);
     }
 
-    fn save(&self, state: &State) -> anyhow::Result<()> {
-        let mut text =
-            serde_json::to_vec_pretty(state).context("cannot write the state as JSON")?;
-        text.push(b'\n');
-        replace(&self.file, &text, Some(&self.backup()))
+    fn save(&self, state: &State, safe: Safe) -> anyhow::Result<()> {
+        let text = state::render(state).context("cannot write the state as JSON")?;
+        replace(&self.file, &text, Some(&self.backup()), safe)
             .with_context(|| format!("cannot save the state to {}", self.file.display()))
     }
 
@@ -417,79 +480,88 @@ impl Place {
         }
     }
 
-    fn open_sent(&self) -> anyhow::Result<File> {
+    /// Writes the list anew.
+    fn begin_sent(&self, ids: &[MailId]) -> anyhow::Result<End> {
+        let (text, end) = sent::render(ids);
+        let path = self.sent();
+        replace(&path, text.as_bytes(), None, Safe::Now)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(end)
+    }
+
+    /// Opens the list to write behind its end.
+    fn open_sent(&self) -> anyhow::Result<OpenList> {
         self.make_folder()?;
         let path = self.sent();
-        let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .open(&path)?;
-            // Behind a line that a crash cut short.
-            file.write_all(b"\n")?;
-            File::open(self.folder())?.sync_all()?;
-            Ok(file)
+        let read = match read_if_there(&path)? {
+            Some(bytes) => sent::parse(&bytes),
+            None => Sent::default(),
         };
-        open().with_context(|| format!("cannot open {}", path.display()))
+        let end = match read.end {
+            Some(end) => end,
+            // There is none yet, or a crash has cut its last line short.
+            None => self.begin_sent(&read.ids)?,
+        };
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(OpenList { file, path, end })
     }
 }
 
-/// Stands between a broken file's name and the time at which it was set aside.
-const BROKEN: &str = ".broken-";
-
-fn set_aside(path: &Path, reason: &str, now: Timestamp) -> anyhow::Result<String> {
-    let mut aside = path.to_path_buf().into_os_string();
-    aside.push(BROKEN);
-    aside.push(now.strftime("%Y%m%dT%H%M%SZ").to_string());
-    let aside = PathBuf::from(aside);
-    fs::rename(path, &aside).with_context(|| {
-        format!(
-            "{} is broken ({reason}) and cannot be set aside as {}",
-            path.display(),
-            aside.display()
-        )
-    })?;
-    forget_oldest(path);
-    Ok(format!(
-        "{} is broken ({reason}); it is kept as {}",
-        path.display(),
-        aside.display()
-    ))
-}
-
-/// So many broken files are kept of each kind: whoever wants to know why has plenty, and the disk does not fill up.
-const BROKEN_KEPT: usize = 5;
-
-fn forget_oldest(path: &Path) {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return;
+/// Reads a state file or a backup. `refused` hears why one can't be read, or not be kept aside.
+///
+/// # Errors
+/// A later release wrote it.
+fn read_state(
+    path: &Path,
+    problems: &mut Vec<String>,
+    damaged: Damaged,
+    mut refused: impl FnMut(anyhow::Error),
+) -> anyhow::Result<Read> {
+    let bytes = match read_if_there(path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Read::Missing),
+        Err(error) => {
+            refused(error);
+            return Ok(Read::Useless);
+        }
     };
-    let prefix = format!("{}{BROKEN}", name.to_string_lossy());
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
+    let (told, read) = match state::parse(&bytes) {
+        Ok(state) => return Ok(Read::AsItWas(state)),
+        Err(Unusable::Broken(reason)) => (damaged.broken(path, &reason), Read::Useless),
+        Err(Unusable::Altered(state)) => {
+            let reason = "its checksum is wrong: it has been edited by hand or damaged";
+            (damaged.doubtful(path, reason), Read::Altered(*state))
+        }
+        Err(Unusable::Newer(version)) => {
+            return Err(anyhow!(
+                "{} has version {version}, written by a later release; this one reads up to {}. \
+                 Upgrade petanotify, or name another file with --state",
+                path.display(),
+                state::VERSION
+            ));
+        }
     };
-    let mut kept: Vec<PathBuf> = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| entry.path())
-        .collect();
-    // The names end with the time.
-    kept.sort();
-    let old = kept.len().saturating_sub(BROKEN_KEPT);
-    for path in &kept[..old] {
-        // A file too many does no harm.
-        let _ = fs::remove_file(path);
+    match told {
+        Ok(told) => problems.push(told),
+        Err(error) => refused(error),
     }
+    Ok(read)
 }
 
-/// The list of what has been sent lately, one id on each line, so that neither a crash nor going on from the backup repeats
-/// a mail.
+/// The list of what has been sent lately, so that neither a crash nor going on from the backup repeats a mail.
 #[derive(Debug)]
 pub struct SentList {
-    file: Option<(File, PathBuf)>,
+    file: Option<OpenList>,
     /// Where else it can be kept, the next one last.
     places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct OpenList {
+    file: File,
+    path: PathBuf,
+    end: End,
 }
 
 impl SentList {
@@ -499,16 +571,17 @@ impl SentList {
     /// The disk is full or failing, and so is the second place.
     pub fn add(&mut self, id: &MailId) -> anyhow::Result<()> {
         loop {
-            let Some((file, path)) = &mut self.file else {
+            let Some(list) = &mut self.file else {
                 return Err(anyhow!("cannot write down that mail {id} was sent"));
             };
-            let written = file
-                .write_all(format!("{id}\n").as_bytes())
-                .and_then(|()| file.sync_data())
+            let line = list.end.line(id);
+            let written = (list.file)
+                .write_all(line.as_bytes())
+                .and_then(|()| list.file.sync_data())
                 .with_context(|| {
                     format!(
                         "cannot write down in {} that mail {id} was sent",
-                        path.display()
+                        list.path.display()
                     )
                 });
             match written {
@@ -522,8 +595,8 @@ impl SentList {
         let mut first_error = None;
         while let Some(place) = self.places.pop() {
             match place.open_sent() {
-                Ok(file) => {
-                    self.file = Some((file, place.sent()));
+                Ok(list) => {
+                    self.file = Some(list);
                     return Ok(());
                 }
                 Err(error) => first_error = first_error.or(Some(error)),
@@ -553,383 +626,4 @@ fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::alert::{Alert, Report};
-    use crate::check::CheckName;
-    use crate::incident::{Change, Kind};
-    use crate::queue::Recovery;
-    use crate::settings::Recipient;
-
-    fn now() -> Timestamp {
-        "2026-11-23T02:14:00Z".parse().unwrap()
-    }
-
-    fn named(cluster: &str) -> State {
-        State {
-            cluster: Some(cluster.to_owned()),
-            ..State::default()
-        }
-    }
-
-    /// A store in a folder of its own that has saved `first`, then `second`.
-    fn store() -> (tempfile::TempDir, Store, Lock) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().join("var/state.json"), None);
-        let lock = store.lock(Duration::ZERO).unwrap();
-        store.save(&lock, &mut named("first")).unwrap();
-        store.save(&lock, &mut named("second")).unwrap();
-        (folder, store, lock)
-    }
-
-    fn name(loaded: &Loaded) -> &str {
-        loaded.state.cluster.as_deref().unwrap_or("")
-    }
-
-    fn files(store: &Store) -> Vec<String> {
-        let mut files: Vec<String> = fs::read_dir(store.first.folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        files
-    }
-
-    #[test]
-    fn what_was_saved_last_is_loaded() {
-        let (_folder, store, lock) = store();
-        let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(name(&loaded), "second");
-        assert!(loaded.problems.is_empty());
-        assert_eq!(
-            files(&store),
-            ["state.json", "state.json.bak", "state.json.lock"]
-        );
-    }
-
-    fn with_mails(count: i64) -> (tempfile::TempDir, Store, Lock, Vec<MailId>) {
-        let (folder, store, lock) = store();
-        let mut state = State::beginning(now());
-        let recipient = Recipient {
-            address: "ops@example.org".parse().unwrap(),
-            checks: CheckName::ALL.to_vec(),
-        };
-        for number in 0..count {
-            let alert = Alert {
-                cluster: "prod".to_owned(),
-                kind: Kind::Raised,
-                incident: format!("capacity-{number}"),
-                sequence: 0,
-                began: now(),
-                raised: now(),
-                report: Report::Nodes(Change {
-                    new: Vec::new(),
-                    still: Vec::new(),
-                    over: Vec::new(),
-                }),
-                elsewhere: Vec::new(),
-                never_told: false,
-            };
-            let recipients = std::slice::from_ref(&recipient);
-            state.queue.add(alert, recipients, Recovery::Told);
-        }
-        store.save(&lock, &mut state).unwrap();
-        let ids = state.queue.iter().map(|entry| entry.id.clone()).collect();
-        (folder, store, lock, ids)
-    }
-
-    fn queued(loaded: &Loaded) -> Vec<MailId> {
-        let queue = &loaded.state.queue;
-        queue.iter().map(|entry| entry.id.clone()).collect()
-    }
-
-    #[test]
-    fn what_was_sent_before_a_crash_is_not_sent_again() {
-        let (_folder, store, lock, ids) = with_mails(3);
-        let mut sent = store.sent_list(&lock).unwrap();
-        sent.add(&ids[0]).unwrap();
-        sent.add(&ids[2]).unwrap();
-        for loaded in [store.load(&lock, now()), store.read(now())] {
-            let loaded = loaded.unwrap();
-            assert_eq!(queued(&loaded), [ids[1].clone()]);
-            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-        }
-        let mut loaded = store.load(&lock, now()).unwrap();
-        store.save(&lock, &mut loaded.state).unwrap();
-        assert_eq!(queued(&store.read(now()).unwrap()), [ids[1].clone()]);
-        fs::write(store.file(), "broken").unwrap();
-        let from_backup = store.load(&lock, now()).unwrap();
-        assert_eq!(
-            queued(&from_backup),
-            [ids[1].clone()],
-            "nor going on from the backup"
-        );
-    }
-
-    #[test]
-    fn a_line_that_a_crash_cut_short_counts_as_not_sent() {
-        let (_folder, store, lock, ids) = with_mails(3);
-        let torn = ids[1].to_string();
-        for end in 0..torn.len() {
-            fs::write(store.first.sent(), format!("{}\n{}", ids[0], &torn[..end])).unwrap();
-            let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(queued(&loaded), ids[1..]);
-            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-            // What comes behind it is not spoilt by it.
-            store.sent_list(&lock).unwrap().add(&ids[2]).unwrap();
-            let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(queued(&loaded), [ids[1].clone()]);
-            assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-        }
-    }
-
-    #[test]
-    fn the_list_of_what_was_sent_does_not_grow_for_ever() {
-        let (_folder, store, lock, ids) = with_mails(1);
-        let many = format!("{}\n", ids[0]).repeat(6000);
-        fs::write(store.first.sent(), many).unwrap();
-        let mut loaded = store.load(&lock, now()).unwrap();
-        store.save(&lock, &mut loaded.state).unwrap();
-        assert!(!store.first.sent().exists());
-        assert!(queued(&store.read(now()).unwrap()).is_empty());
-    }
-
-    /// A store whose first place has become a folder that nothing can be written to, whoever asks: it is none.
-    fn without_home() -> (tempfile::TempDir, Store, Lock, State) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(
-            folder.path().join("var/state.json"),
-            Some(folder.path().join("run/state.json")),
-        );
-        let lock = store.lock(Duration::ZERO).unwrap();
-        let mut state = store.load(&lock, now()).unwrap().state;
-        state.cluster = Some("at home".to_owned());
-        assert!(matches!(store.save(&lock, &mut state), Ok(Saved::Home)));
-        fs::rename(folder.path().join("var"), folder.path().join("gone")).unwrap();
-        fs::write(folder.path().join("var"), "").unwrap();
-        (folder, store, lock, state)
-    }
-
-    fn bring_home(folder: &tempfile::TempDir) {
-        fs::remove_file(folder.path().join("var")).unwrap();
-        fs::rename(folder.path().join("gone"), folder.path().join("var")).unwrap();
-    }
-
-    #[test]
-    fn what_cannot_be_saved_at_home_is_remembered_away_and_brought_home() {
-        let (folder, store, lock, mut state) = without_home();
-        state.cluster = Some("away".to_owned());
-        let saved = store.save(&lock, &mut state);
-        let Ok(Saved::Away(cause)) = saved else {
-            panic!("{saved:?}");
-        };
-        assert!(
-            format!("{cause:#}").contains("cannot save the state to"),
-            "{cause:#}"
-        );
-        let mut loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(name(&loaded), "away");
-        bring_home(&folder);
-        let back = store.load(&lock, now()).unwrap();
-        assert_eq!(name(&back), "away", "the newer of the two");
-        loaded.state.cluster = Some("home again".to_owned());
-        assert!(matches!(
-            store.save(&lock, &mut loaded.state),
-            Ok(Saved::Home)
-        ));
-        assert_eq!(name(&store.read(now()).unwrap()), "home again");
-        assert!(!folder.path().join("run/state.json").exists());
-    }
-
-    #[test]
-    fn what_was_sent_is_remembered_away_too() {
-        let (folder, store, lock, _) = without_home();
-        let (_other, _, _, ids) = with_mails(1);
-        store.sent_list(&lock).unwrap().add(&ids[0]).unwrap();
-        let away = fs::read_to_string(folder.path().join("run/state.json.sent")).unwrap();
-        assert_eq!(away, format!("\n{}\n", ids[0]));
-    }
-
-    #[test]
-    fn a_state_that_cannot_be_read_is_not_replaced_and_its_mails_come_back() {
-        let (folder, store, lock, ids) = with_mails(2);
-        let away = folder.path().join("run/state.json");
-        let store = Store::new(store.file().to_owned(), Some(away.clone()));
-        // A folder in its place can't be read, whoever asks.
-        let hidden = folder.path().join("hidden");
-        fs::rename(store.file(), &hidden).unwrap();
-        fs::rename(store.first.backup(), folder.path().join("hidden.bak")).unwrap();
-        fs::create_dir(store.file()).unwrap();
-        let mut loaded = store.load(&lock, now()).unwrap();
-        assert!(queued(&loaded).is_empty());
-        let saved = store.save(&lock, &mut loaded.state).unwrap();
-        assert!(matches!(saved, Saved::Away(_)), "{saved:?}");
-        assert!(store.file().is_dir() && away.exists());
-        fs::remove_dir(store.file()).unwrap();
-        fs::rename(&hidden, store.file()).unwrap();
-        let mut loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(queued(&loaded), ids);
-        assert!(matches!(
-            store.save(&lock, &mut loaded.state),
-            Ok(Saved::Home)
-        ));
-        assert_eq!(queued(&store.read(now()).unwrap()), ids);
-    }
-
-    #[test]
-    fn the_lock_is_one_wherever_it_lies() {
-        let (_folder, store, lock, _) = without_home();
-        drop(lock);
-        let away = store.lock(Duration::ZERO).unwrap();
-        assert!(matches!(
-            store.lock(Duration::ZERO),
-            Err(LockError::Held(_))
-        ));
-        drop(away);
-    }
-
-    #[test]
-    fn with_neither_place_nothing_is_saved() {
-        let (folder, store, lock, mut state) = without_home();
-        fs::write(folder.path().join("run"), "").unwrap();
-        let error = store.save(&lock, &mut state).unwrap_err();
-        let error = format!("{error:#}");
-        assert!(error.contains("var/state.json"), "{error}");
-        assert!(error.contains("run"), "{error}");
-    }
-
-    #[test]
-    fn damage_in_the_list_of_what_was_sent_is_told() {
-        let (_folder, store, lock, ids) = with_mails(2);
-        fs::write(store.first.sent(), format!("\0\0\0\u{fffd}\n{}\n", ids[1])).unwrap();
-        let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(queued(&loaded), [ids[0].clone()]);
-        assert!(
-            loaded.problems[0].contains("no ids"),
-            "{:?}",
-            loaded.problems
-        );
-    }
-
-    #[test]
-    fn nobody_else_may_read_what_is_kept() {
-        let (_folder, store, _lock) = store();
-        for file in files(&store) {
-            let mode = fs::metadata(store.beside(&file)).unwrap().permissions();
-            assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
-        }
-        let mode = fs::metadata(store.first.folder()).unwrap().permissions();
-        assert_eq!(mode.mode() & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_broken_file_is_set_aside_and_its_backup_taken() {
-        for broken in ["", "\0\0\0\0", "{\"version\":1,\"que", "nonsense"] {
-            let (_folder, store, lock) = store();
-            fs::write(store.file(), broken).unwrap();
-            let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(name(&loaded), "first", "{broken:?}");
-            assert_eq!(loaded.problems.len(), 2, "{:?}", loaded.problems);
-            let aside = store.beside("state.json.broken-20261123T021400Z");
-            assert_eq!(fs::read_to_string(aside).unwrap(), broken);
-            store.save(&lock, &mut named("third")).unwrap();
-            let loaded = store.load(&lock, now()).unwrap();
-            assert_eq!(name(&loaded), "third");
-        }
-    }
-
-    #[test]
-    fn with_both_broken_both_are_kept_and_the_pass_goes_on_from_nothing() {
-        let (_folder, store, lock) = store();
-        fs::write(store.file(), "x").unwrap();
-        fs::write(store.first.backup(), "y").unwrap();
-        let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(loaded.state, State::beginning(now()));
-        assert_eq!(
-            files(&store),
-            [
-                "state.json.bak.broken-20261123T021400Z",
-                "state.json.broken-20261123T021400Z",
-                "state.json.lock"
-            ]
-        );
-    }
-
-    #[test]
-    fn of_broken_files_the_newest_five_are_kept() {
-        let (_folder, store, lock) = store();
-        for second in 0..8 {
-            fs::write(store.file(), "x").unwrap();
-            let time = now() + jiff::SignedDuration::from_secs(second);
-            store.load(&lock, time).unwrap();
-        }
-        let broken: Vec<String> = files(&store)
-            .into_iter()
-            .filter(|name| name.contains(".broken-"))
-            .collect();
-        let kept: Vec<String> = (3..8)
-            .map(|second| format!("state.json.broken-20261123T02140{second}Z"))
-            .collect();
-        assert_eq!(broken, kept);
-    }
-
-    #[test]
-    fn a_crash_between_the_two_renames_loses_nothing() {
-        let (_folder, store, lock) = store();
-        fs::remove_file(store.file()).unwrap();
-        let loaded = store.load(&lock, now()).unwrap();
-        assert_eq!(name(&loaded), "first");
-        assert!(loaded.problems[0].contains("missing"));
-    }
-
-    #[test]
-    fn who_only_looks_changes_nothing() {
-        let (_folder, store, _lock) = store();
-        fs::write(store.file(), "x").unwrap();
-        let before = files(&store);
-        let loaded = store.read(now()).unwrap();
-        assert_eq!(name(&loaded), "first");
-        assert_eq!(files(&store), before);
-    }
-
-    #[test]
-    fn a_newer_file_is_refused_and_left_alone() {
-        let (_folder, store, lock) = store();
-        fs::write(store.file(), "{\"version\":2}").unwrap();
-        let error = store.load(&lock, now()).unwrap_err();
-        assert!(format!("{error:#}").contains("version 2"), "{error:#}");
-        let text = fs::read_to_string(store.file()).unwrap();
-        assert_eq!(text, "{\"version\":2}");
-    }
-
-    #[test]
-    fn a_folder_in_its_place_is_an_error() {
-        let (_folder, store, lock) = store();
-        fs::remove_file(store.file()).unwrap();
-        fs::create_dir(store.file()).unwrap();
-        let error = store.load(&lock, now()).unwrap_err();
-        assert!(format!("{error:#}").contains("Is a directory"), "{error:#}");
-    }
-
-    #[test]
-    fn there_is_one_lock() {
-        let (_folder, store, lock) = store();
-        let second = store.lock(Duration::ZERO);
-        assert!(matches!(second, Err(LockError::Held(_))), "{second:?}");
-        drop(lock);
-        assert!(store.lock(Duration::ZERO).is_ok());
-    }
-
-    #[test]
-    fn a_leftover_of_a_crash_is_overwritten() {
-        let (_folder, store, lock) = store();
-        let leftover = store.first.with_suffix(".new");
-        fs::write(&leftover, "half a docum").unwrap();
-        fs::set_permissions(&leftover, fs::Permissions::from_mode(0o444)).unwrap();
-        store.save(&lock, &mut named("third")).unwrap();
-        assert_eq!(name(&store.read(now()).unwrap()), "third");
-        assert!(!leftover.exists());
-    }
-}
+mod tests;

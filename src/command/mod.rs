@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::output::{self, Log, Style};
+use crate::replace::Safe;
 use crate::settings::Settings;
 use crate::settings::environment::Environment;
 use crate::state::State;
@@ -115,7 +116,11 @@ fn lock(context: &Context) -> Result<Lock, Stop> {
 
 /// Saves the state for a command run by hand, and says so where it can't be kept in its own place.
 fn save(context: &Context, lock: &Lock, state: &mut State) -> Result<(), Stop> {
-    match context.store.save(lock, state).map_err(Stop::State)? {
+    match context
+        .store
+        .save(lock, state, Safe::Now)
+        .map_err(Stop::State)?
+    {
         Saved::Home => {}
         Saved::Away(cause) => context.log.error(format!("{cause:#}")),
     }

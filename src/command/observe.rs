@@ -1,5 +1,6 @@
 //! Asking the cluster: Ceph and Consul side by side, so that a pass takes hardly longer than the slowest answer.
 
+use std::path::Path;
 use std::thread;
 
 use super::Context;
@@ -7,8 +8,9 @@ use crate::alert::Observed;
 use crate::ceph::{self, Answers, Wanted};
 use crate::consul::{self, Agent};
 use crate::facts::Membership;
+use crate::settings::Settings;
 use crate::settings::petasan::{self, Import};
-use crate::settings::{Settings, petasan_cache};
+use crate::settings::petasan_cache::{self, Cached};
 
 /// What a pass has seen.
 #[derive(Debug)]
@@ -145,15 +147,16 @@ pub fn settle_import(
         Ok(import) => {
             // Settings that have become unusable do not displace the last good ones.
             let good = !context.settings.relay_is_petasans() || import.smtp.is_ok();
-            if keep == Keep::Yes
-                && good
-                && let Err(error) = petasan_cache::write(&path, &import, context.now)
-            {
-                context.log.warning(format!("{error:#}"));
+            if keep == Keep::Yes && good {
+                match petasan_cache::write(&path, &import, context.now) {
+                    Ok(Some(told)) => context.log.warning(told),
+                    Ok(None) => {}
+                    Err(error) => context.log.warning(format!("{error:#}")),
+                }
             }
             Some(import)
         }
-        Err(cause) => match petasan_cache::read(&path) {
+        Err(cause) => match cached(&path, context, keep) {
             Ok(Some(cached)) => {
                 context.log.warning(format!(
                     "PetaSAN's mail settings cannot be read, going on with those of {}: {cause}",
@@ -177,7 +180,14 @@ pub fn settle_import(
     }
 }
 
-/// Whether a fresh import is written to the cache.
+fn cached(path: &Path, context: &Context, keep: Keep) -> anyhow::Result<Option<Cached>> {
+    match keep {
+        Keep::Yes => petasan_cache::load(path, context.now),
+        Keep::No => petasan_cache::read(path),
+    }
+}
+
+/// Whether a fresh import is written to the cache, and a broken cache set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// A pass keeps it.

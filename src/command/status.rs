@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Done, Stop, print, print_json};
-use crate::alert::{Memory, Outcome};
+use crate::alert::Outcome;
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::cli::Json;
@@ -83,7 +83,7 @@ impl<'a> Document<'a> {
                 .map(|(&name, outcome)| Check { name, outcome })
                 .collect(),
             capacity: memory.capacity.last.as_ref(),
-            incidents: incidents(memory).into_iter().flatten().collect(),
+            incidents: memory.incidents().into_iter().flatten().collect(),
             down: DownNow {
                 nodes: &memory.nodes.down,
                 osds: &memory.osds.down,
@@ -95,13 +95,4 @@ impl<'a> Document<'a> {
             },
         }
     }
-}
-
-fn incidents(memory: &Memory) -> [Option<&Incident>; 4] {
-    [
-        memory.capacity.incident.as_ref(),
-        memory.nodes.incident.as_ref(),
-        memory.osds.incident.as_ref(),
-        memory.blind.incident.as_ref(),
-    ]
 }

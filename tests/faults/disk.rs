@@ -25,22 +25,24 @@ const THREADS: usize = 2;
 const HARMED_PASSES: usize = 3;
 
 /// Names of one and the same call; strace leaves out those that an architecture has not.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 9] = [
     "?write,?writev",
     "?fsync",
     "?fdatasync",
     "?rename,?renameat,?renameat2",
+    "?link,?linkat",
     "?open,?openat",
     "?unlink,?unlinkat",
     "?mkdir,?mkdirat",
     "?read",
 ];
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "state.json",
     "state.json.bak",
     "state.json.new",
     "state.json.sent",
+    "state.json.sent.new",
     "state.json.lock",
     "petasan-import.json",
     "petasan-import.json.new",
@@ -690,7 +692,7 @@ const fn stays(calls: &'static str, error: &'static str, only: Option<&'static s
 }
 
 /// All calls that change something.
-const CHANGES: &str = "?write,?writev,?fsync,?fdatasync,?rename,?renameat,?renameat2,?unlink,?unlinkat,?mkdir,?mkdirat";
+const CHANGES: &str = "?write,?writev,?fsync,?fdatasync,?rename,?renameat,?renameat2,?link,?linkat,?unlink,?unlinkat,?mkdir,?mkdirat";
 
 #[test]
 #[ignore = "needs strace and root; tests/run runs it"]

@@ -1,18 +1,19 @@
 //! Flips, cuts, zeroes, doubles and splices bytes of every file that petanotify keeps. Whatever they become, nothing
-//! panics, and nobody silently begins anew: either the content is used, or it is told and kept aside. How often a cut left
-//! a valid document that says less is counted and printed.
+//! panics, and no damage goes unnoticed: it is told, the file is kept aside, and what is good of it counts. The one thing
+//! that nobody can see is that a list of what was sent lost its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Error, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use jiff::Timestamp;
+use petanotify::queue::{Entry, MailId};
 use petanotify::settings::petasan_cache;
 use petanotify::state::State;
 use petanotify::store::{Loaded, Lock, Store};
@@ -68,7 +69,7 @@ fn mangle(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
             break;
         }
         let part = random.part(bytes.len());
-        match random.below(7) {
+        match random.below(8) {
             0 | 1 => bytes[part.start] ^= 1 << random.below(8),
             2 => bytes.truncate(part.start),
             3 => bytes[part].fill(0),
@@ -77,6 +78,7 @@ fn mangle(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
                 let doubled = bytes[part.clone()].to_vec();
                 bytes.splice(part.end..part.end, doubled);
             }
+            6 => bytes[part].fill(if random.below(2) == 0 { b'0' } else { 0xff }),
             _ => {
                 let strange = other[random.part(other.len())].to_vec();
                 bytes.splice(part, strange);
@@ -86,7 +88,7 @@ fn mangle(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// What a cluster in trouble has left on disk after two passes, and a list of what was sent since.
+/// What a cluster in trouble has left on disk after a pass, and a list of what was sent since.
 struct Files {
     state: Vec<u8>,
     backup: Vec<u8>,
@@ -99,7 +101,8 @@ struct Files {
 }
 
 impl Files {
-    fn collect() -> Self {
+    /// After a pass that has told more than the one before, and after one that has not.
+    fn collect() -> [Self; 2] {
         let cluster = Cluster::petasan();
         cluster.consul.put(
             "PetaSAN/Config",
@@ -112,33 +115,37 @@ impl Files {
             }),
         );
         cluster.consul.put_user("admin", "admin@example.org", true);
+        cluster.consul.put_user("boss", "boss@example.org", true);
         cluster.relay.fault(Stage::Greeting, Fault::Drop);
         cluster.ceph.capacity(status_used(61.0));
         cluster
             .consul
             .members(&[("node1", Member::Alive), ("node2", Member::Failed)]);
-        for down in ["up", "down"] {
-            let osds = [(0, "down"), (1, down)];
-            cluster.ceph.osds(tree(&[("node1", &osds)]));
-            cluster.check().exits(1);
-        }
+        let osds = |one| tree(&[("node1", &[(0, "down"), (1, one)])]);
+        // The first to tell, the second to tell more: a pass with mail saves twice.
+        cluster.ceph.osds(osds("up"));
+        cluster.check().exits(1);
+        cluster.ceph.osds(osds("down"));
+        let told = fs::read(cluster.state_file()).unwrap();
+        cluster.check().exits(1);
+        let more = Self::of(&cluster, Some(told));
+        cluster.check().exits(1);
+        [more, Self::of(&cluster, None)]
+    }
+
+    fn of(cluster: &Cluster, backup: Option<Vec<u8>>) -> Self {
         let file = cluster.state_file();
         let state = fs::read(&file).unwrap();
-        let backup = fs::read(format!("{}.bak", file.display())).unwrap();
+        let backup = backup.unwrap_or_else(|| fs::read(format!("{}.bak", file.display())).unwrap());
         let import = fs::read(cluster.state_folder().join("petasan-import.json")).unwrap();
         let of_state = petanotify::state::parse(&state).unwrap();
         let of_backup = petanotify::state::parse(&backup).unwrap();
-        let sent: Vec<_> = of_state
-            .queue
-            .iter()
-            .take(2)
-            .map(|e| e.id.clone())
-            .collect();
+        let ids = of_state.queue.iter().map(|entry| entry.id.clone());
+        let sent: Vec<MailId> = ids.take(3).collect();
         let mut without_sent = of_state.clone();
         without_sent.queue.remove(&sent.iter().cloned().collect());
-        assert!(without_sent.queue.len() < of_state.queue.len() && !without_sent.queue.is_empty());
-        let sent: String = sent.iter().map(|id| format!("{id}\n")).collect();
-        let sent = sent.into_bytes();
+        assert!(!without_sent.queue.is_empty());
+        let sent = petanotify::sent::render(&sent).0.into_bytes();
         Self {
             state,
             backup,
@@ -151,32 +158,21 @@ impl Files {
     }
 }
 
-/// How much a state remembers: mails that wait, those with a recipient, incidents that are open, things that are down.
-fn wealth(state: &State) -> [usize; 4] {
-    let memory = &state.memory;
-    let incidents = [
-        memory.capacity.incident.is_some(),
-        memory.nodes.incident.is_some(),
-        memory.osds.incident.is_some(),
-    ];
-    [
-        state.queue.len(),
-        state.queue.len() - state.queue.unaddressed(),
-        incidents.iter().filter(|open| **open).count(),
-        memory.nodes.down.len() + memory.osds.down.len(),
-    ]
-}
-
-fn is_poorer(state: &State, than: &State) -> bool {
-    wealth(state)
-        .iter()
-        .zip(wealth(than))
-        .any(|(has, had)| *has < had)
+/// The mails, each with the incident and recipient that a later one would overtake it in.
+fn mails(state: &State) -> BTreeMap<String, (String, Option<String>)> {
+    let entries = state.queue.iter();
+    let thread = |entry: &Entry| {
+        let to = entry.to.as_ref().map(ToString::to_string);
+        (entry.alert.incident.clone(), to)
+    };
+    entries
+        .map(|entry| (entry.id.to_string(), thread(entry)))
+        .collect()
 }
 
 /// A folder in which cases are carried out.
 struct Bench<'a> {
-    files: &'a Files,
+    files: &'a [Files; 2],
     folder: tempfile::TempDir,
     store: Store,
     lock: Lock,
@@ -186,24 +182,41 @@ struct Bench<'a> {
 /// What a case has shown, to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
+    /// The damage was none.
     Unharmed,
-    Used,
-    /// Whole entries were cut out such that what is left is a valid document: without a checksum nobody can tell.
-    PartlyForgotten,
-    Told,
-    /// Told, but the damaged file is not kept.
-    ToldAndGone,
-    RefusedAsNewer,
-    /// A mail that was sent is going to be repeated, and nothing tells that the list is damaged.
-    RepeatedSilently,
+    /// Nobody needs this file while the other is good.
+    NotNeeded,
+    /// The mails of both, and the memory of the backup.
+    SalvagedFromBackup,
+    /// The mails of both, and its own memory.
+    SalvagedWithBackup,
+    /// Used as it is, for there is no backup.
+    UsedAsItIs,
+    /// The good backup took its place.
+    FromBackup,
+    /// Neither could be read.
+    FromNothing,
+    /// Told and set aside, the lines that are good count.
+    GoodLinesCount,
+    /// What is left of the list is as it once was, so mails may be repeated.
+    EndCutOff,
+    /// Told and set aside, and asked for anew.
+    NotUsed,
 }
 
 impl<'a> Bench<'a> {
-    fn new(files: &'a Files) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn new(files: &'a [Files; 2]) -> Self {
+        // In memory if there is such a place: what is tried here is no disk.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let folder = folder.unwrap();
         let store = Store::new(folder.path().join("state.json"), None);
         let lock = store.lock(Duration::ZERO).unwrap();
-        let now = "2026-11-23T02:14:00Z".parse().unwrap();
+        let now = Timestamp::now();
         Self {
             files,
             folder,
@@ -244,153 +257,175 @@ impl<'a> Bench<'a> {
         Ok(loaded.map_err(|error| format!("{error:#}")))
     }
 
-    fn is_aside(&self, name: &str, content: &[u8]) -> bool {
-        fs::read(self.path(&format!("{name}.broken-20261123T021400Z")))
-            .is_ok_and(|kept| kept == content)
+    fn aside(&self, name: &str) -> PathBuf {
+        let time = self.now.strftime("%Y%m%dT%H%M%SZ");
+        self.path(&format!("{name}.broken-{time}"))
+    }
+
+    /// That the damage is told, with both names, and the file is kept as it was.
+    fn is_told(&self, problems: &[String], name: &str, content: &[u8]) -> Result<()> {
+        let aside = self.aside(name);
+        let both = [shown(&self.path(name)), shown(&aside)];
+        ensure!(
+            problems
+                .iter()
+                .any(|problem| both.iter().all(|name| problem.contains(name))),
+            "not told: {problems:?}"
+        );
+        let kept = fs::read(&aside);
+        ensure!(kept.is_ok_and(|kept| kept == content), "not kept aside");
+        Ok(())
     }
 
     /// The state file is mangled; its backup is good, mangled or away.
-    fn state(&self, backup: Option<&[u8]>, random: &mut Random) -> Result<Shown> {
-        let files = self.files;
+    fn state(&self, files: &Files, backup: Option<&[u8]>, random: &mut Random) -> Result<Shown> {
         let state = mangle(&files.state, &files.import, random);
         let mut there = vec![("state.json", state.as_slice())];
         there.extend(backup.map(|backup| ("state.json.bak", backup)));
         self.put(&there);
-        let loaded = match self.load()? {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                ensure!(error.contains("later release"), "{error}");
-                ensure!(
-                    there
-                        .iter()
-                        .all(|(name, content)| fs::read(self.path(name)).unwrap() == *content)
-                );
-                return Ok(Shown::RefusedAsNewer);
-            }
+        let loaded = self.load()?.map_err(Error::msg)?;
+        let what = || difference(&files.state, &state);
+        if state == files.state {
+            ensure!(loaded.problems.is_empty() && loaded.state == files.of_state);
+            return Ok(Shown::Unharmed);
+        }
+        self.is_told(&loaded.problems, "state.json", &state)
+            .with_context(what)?;
+        let said = |words: &str| {
+            loaded
+                .problems
+                .iter()
+                .any(|problem| problem.contains(words))
         };
-        if loaded.problems.is_empty() {
-            ensure!(
-                wealth(&loaded.state).iter().any(|&count| count > 0),
-                "a silent fresh start after {}",
-                difference(&files.state, &state)
-            );
-            if is_poorer(&loaded.state, &files.of_state) {
-                return Ok(Shown::PartlyForgotten);
+        let from = if said("going on with what the backup") {
+            Shown::SalvagedFromBackup
+        } else if said("and with the mails of the backup") {
+            Shown::SalvagedWithBackup
+        } else if said("as it is, for there is no backup") {
+            Shown::UsedAsItIs
+        } else if said("going on from the backup") {
+            Shown::FromBackup
+        } else {
+            ensure!(said("going on from nothing"), "{:?}", loaded.problems);
+            ensure!(loaded.state == State::beginning(self.now));
+            Shown::FromNothing
+        };
+        if let Some(backup) = backup
+            && backup != files.backup
+        {
+            if from == Shown::FromNothing {
+                self.is_told(&loaded.problems, "state.json.bak", backup)?;
             }
-            let unharmed = state == files.state;
-            return Ok(if unharmed {
-                Shown::Unharmed
-            } else {
-                Shown::Used
-            });
+            return Ok(from);
         }
-        ensure!(
-            self.is_aside("state.json", &state),
-            "not kept aside: {:?}",
-            loaded.problems
-        );
-        if backup == Some(&files.backup) {
-            ensure!(
-                loaded.state == files.of_backup,
-                "the good backup is not taken"
-            );
-        } else if loaded.state == State::beginning(self.now) {
-            ensure!(
-                loaded
-                    .problems
-                    .iter()
-                    .any(|problem| problem.contains("going on from nothing"))
-            );
-            ensure!(backup.is_none_or(|backup| self.is_aside("state.json.bak", backup)));
+        if backup.is_none() {
+            let expected = [Shown::UsedAsItIs, Shown::FromNothing];
+            ensure!(expected.contains(&from), "{from:?}");
+            return Ok(from);
         }
-        Ok(Shown::Told)
+        // The backup is good: what it says is not lost, and nothing is told that it has told already.
+        let memory = match from {
+            Shown::FromBackup => {
+                ensure!(loaded.state == files.of_backup);
+                &files.of_backup.memory
+            }
+            Shown::SalvagedFromBackup => &files.of_backup.memory,
+            Shown::SalvagedWithBackup => &loaded.state.memory,
+            other => bail!("{other:?} in spite of a good backup"),
+        };
+        ensure!(loaded.state.memory == *memory, "another memory: {}", what());
+        let pending = mails(&loaded.state);
+        for (id, thread) in mails(&files.of_backup) {
+            ensure!(
+                pending.contains_key(&id) || pending.values().any(|other| *other == thread),
+                "mail {id} is lost: {}",
+                what()
+            );
+        }
+        Ok(from)
     }
 
     /// The backup is mangled: nobody needs it while the state file is good.
-    fn backup(&self, random: &mut Random) -> Result<Shown> {
-        let files = self.files;
+    fn backup(&self, files: &Files, random: &mut Random) -> Result<Shown> {
         let backup = mangle(&files.backup, &files.state, random);
         self.put(&[("state.json", &files.state), ("state.json.bak", &backup)]);
         let loaded = self.load()?.map_err(Error::msg)?;
         ensure!(loaded.state == files.of_state);
         ensure!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-        Ok(Shown::Unharmed)
+        Ok(Shown::NotNeeded)
     }
 
     /// The list of what was sent is mangled: it never takes out a mail that is not in it.
-    fn sent(&self, random: &mut Random) -> Result<Shown> {
-        let files = self.files;
+    fn sent(&self, files: &Files, random: &mut Random) -> Result<Shown> {
         let sent = mangle(&files.sent, &files.import, random);
         self.put(&[("state.json", &files.state), ("state.json.sent", &sent)]);
         let loaded = self.load()?.map_err(Error::msg)?;
-        let ids = |state: &State| -> BTreeSet<String> {
-            state
-                .queue
-                .iter()
-                .map(|entry| entry.id.to_string())
-                .collect()
-        };
-        let left = ids(&loaded.state);
+        ensure!(loaded.state.memory == files.of_state.memory);
+        let (left, owed) = (mails(&loaded.state), mails(&files.without_sent));
         ensure!(
-            ids(&files.without_sent).is_subset(&left),
+            owed.keys().all(|id| left.contains_key(id)),
             "unsent mails are gone"
         );
-        ensure!(loaded.state.memory == files.of_state.memory);
-        let cut_short = files.sent.starts_with(&sent);
-        Ok(
-            match (
-                left.len() == files.without_sent.queue.len(),
-                loaded.problems.is_empty(),
-            ) {
-                (true, _) => Shown::Used,
-                (false, false) if self.is_aside("state.json.sent", &sent) => Shown::Told,
-                (false, false) => Shown::ToldAndGone,
-                (false, true) if cut_short => Shown::Used,
-                (false, true) => Shown::RepeatedSilently,
-            },
-        )
+        if sent == files.sent {
+            ensure!(loaded.problems.is_empty() && left == owed);
+            return Ok(Shown::Unharmed);
+        }
+        if !loaded.problems.is_empty() {
+            self.is_told(&loaded.problems, "state.json.sent", &sent)?;
+            let again = self.load()?.map_err(Error::msg)?;
+            ensure!(again.state == loaded.state, "what is good of it is lost");
+            ensure!(again.problems.is_empty(), "it is told twice");
+            return Ok(Shown::GoodLinesCount);
+        }
+        let lines = sent.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        ensure!(
+            files.sent.starts_with(&sent[..lines]),
+            "silent: {}",
+            difference(&files.sent, &sent)
+        );
+        Ok(Shown::EndCutOff)
     }
 
-    /// The cache of PetaSAN's mail settings is mangled: the error says which file, and not the password.
-    fn import(&self, random: &mut Random) -> Result<Shown> {
-        let files = self.files;
+    /// The cache of PetaSAN's mail settings is mangled: the error names both files, and not the password.
+    fn import(&self, files: &Files, random: &mut Random) -> Result<Shown> {
         let import = mangle(&files.import, &files.state, random);
-        let path = self.path("petasan-import.json");
-        self.put(&[("petasan-import.json", &import)]);
-        match petasan_cache::read(&path) {
+        let name = "petasan-import.json";
+        self.put(&[(name, &import)]);
+        let error = match petasan_cache::load(&self.path(name), self.now) {
             Ok(read) => {
                 ensure!(read.is_some(), "silently taken for no file");
-                Ok(Shown::Used)
-            }
-            Err(error) => {
-                let error = format!("{error:#}");
                 ensure!(
-                    error.contains(&shown(&path)) && !error.contains(PASSWORD),
-                    "{error}"
+                    import == files.import,
+                    "{}",
+                    difference(&files.import, &import)
                 );
-                Ok(Shown::Told)
+                return Ok(Shown::Unharmed);
             }
-        }
+            Err(error) => format!("{error:#}"),
+        };
+        ensure!(!error.contains(PASSWORD), "{error}");
+        self.is_told(&[error], name, &import)?;
+        Ok(Shown::NotUsed)
     }
 
     fn carry_out(&self, random: &mut Random) -> (&'static str, Result<Shown>) {
-        let files = self.files;
+        let files = &self.files[random.below(2)];
         match random.below(10) {
             0..4 => (
                 "state.json, good backup",
-                self.state(Some(&files.backup), random),
+                self.state(files, Some(&files.backup), random),
             ),
-            4 => ("state.json, no backup", self.state(None, random)),
+            4 => ("state.json, no backup", self.state(files, None, random)),
             5 => {
                 let backup = mangle(&files.backup, &files.import, random);
                 (
                     "state.json and its backup",
-                    self.state(Some(&backup), random),
+                    self.state(files, Some(&backup), random),
                 )
             }
-            6 => ("the backup alone", self.backup(random)),
-            7 | 8 => ("state.json.sent", self.sent(random)),
-            _ => ("petasan-import.json", self.import(random)),
+            6 => ("the backup alone", self.backup(files, random)),
+            7 | 8 => ("state.json.sent", self.sent(files, random)),
+            _ => ("petasan-import.json", self.import(files, random)),
         }
     }
 }
@@ -416,7 +451,7 @@ fn shown(path: &Path) -> String {
 /// `PETANOTIFY_CASES` says how many, `PETANOTIFY_SEED` which, and `PETANOTIFY_CASE` picks a single one.
 #[test]
 fn mangled_files_are_told_and_kept() {
-    let cases = number("PETANOTIFY_CASES", 20_000);
+    let cases = number("PETANOTIFY_CASES", 5_000);
     let seed = number("PETANOTIFY_SEED", 1);
     let first = number("PETANOTIFY_CASE", 0);
     let cases = if first == 0 { cases } else { first + 1 };

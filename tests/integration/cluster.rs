@@ -418,11 +418,9 @@ impl Cluster {
         }
         let mut state = self.state();
         walk(&mut state, &change);
-        fs::write(
-            self.state_file(),
-            serde_json::to_vec_pretty(&state).unwrap(),
-        )
-        .unwrap();
+        state.as_object_mut().unwrap().remove("checksum");
+        let sealed = petanotify::seal::sealed(&state).unwrap();
+        fs::write(self.state_file(), sealed).unwrap();
     }
 
     /// What `queue list --json` tells of the mails that wait.

@@ -347,7 +347,13 @@ fn a_broken_cache_is_no_obstacle() {
     let cluster = petasan();
     let cache = cluster.state_folder().join("petasan-import.json");
     fs::write(&cache, "garbage").unwrap();
-    assert_eq!(cluster.pass(0).len(), 1);
+    let run = cluster.check();
+    run.exits(0).says(&[
+        "petasan-import.json is broken",
+        "petasan-import.json.broken-20",
+    ]);
+    assert_eq!(cluster.relay.take_mails().len(), 1);
+    assert!(cluster.pass(0).is_empty());
     let text = fs::read_to_string(&cache).unwrap();
     assert!(
         serde_json::from_str::<Value>(&text).is_ok(),
@@ -357,8 +363,29 @@ fn a_broken_cache_is_no_obstacle() {
     fs::write(&cache, "garbage").unwrap();
     cluster.consul.fault_everywhere(&Fault::Close);
     cluster.ceph.situation("18.2.7", "two-osds-down");
-    cluster.check().exits(1).says(&["petasan-import.json"]);
+    let run = cluster.check();
+    run.exits(1).says(&[
+        "petasan-import.json is broken",
+        "petasan-import.json.broken-20",
+    ]);
     assert_eq!(cluster.queue().len(), 1, "the alert waits");
+}
+
+#[test]
+fn a_password_does_not_go_to_a_server_whose_name_is_damaged() {
+    let cluster = petasan();
+    cluster.check().exits(0);
+    let cache = cluster.state_folder().join("petasan-import.json");
+    let text = fs::read_to_string(&cache).unwrap();
+    fs::write(&cache, text.replace("127.0.0.1", "127.0.0.2")).unwrap();
+    cluster.consul.fault_everywhere(&Fault::Close);
+    let told = ["petasan-import.json", "its checksum is wrong"];
+    cluster.run(&["check", "--dry-run"]).exits(1).says(&told);
+    assert!(cache.exists(), "who only looks changes nothing");
+    cluster.check().exits(1).says(&told);
+    assert!(!cache.exists());
+    let run = cluster.check();
+    assert_eq!(run.exits(1).line_with(&told), None, "it is told once");
 }
 
 #[test]

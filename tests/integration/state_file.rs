@@ -131,11 +131,115 @@ fn from_a_broken_file_the_pass_goes_on_with_the_backup() {
             "set aside as it was"
         );
         run.says(&[aside[0].as_str()]);
-        assert_eq!(cluster.state()["version"], 1);
+        assert_eq!(cluster.state()["version"], 2);
         cluster.check().exits(0).is_silent();
         cluster.ceph.healthy();
         assert_eq!(cluster.subjects(), ["[prod] all OSDs are up again"]);
     }
+}
+
+/// Replaces a part of a file, as a hand or a failing disk does. What was there is returned.
+fn alter(path: &Path, what: &str, into: &str) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let altered = text.replacen(what, into, 1);
+    assert_ne!(altered, text, "{what}");
+    fs::write(path, &altered).unwrap();
+    altered
+}
+
+#[test]
+fn of_a_state_that_is_not_as_it_was_written_a_copy_is_kept_and_it_is_told_once() {
+    // What is changed: a name that a mail has told of; what was told; nothing that anybody needs.
+    for (what, into) in [
+        (
+            "\"osds\": {\n      \"incident\": {",
+            "\"osds\":  {\n      \"incident\": {",
+        ),
+        (
+            "\"1\": {\n          \"since\"",
+            "\"3\": {\n          \"since\"",
+        ),
+        ("\"announced\": true", "\"announced\": false"),
+        ("\"duration_ms\": ", "\"duration_ms\": 1"),
+        ("\"version\": 2", "\"version\": 3"),
+    ] {
+        let cluster = told();
+        let altered = alter(&cluster.state_file(), what, into);
+        let before = cluster.all_state();
+        for looking in [&["status"][..], &["queue", "list"], &["check", "--dry-run"]] {
+            let run = cluster.run(looking);
+            run.exits(0).says(&["state.json is damaged", "checksum"]);
+        }
+        assert_eq!(
+            cluster.all_state(),
+            before,
+            "who only looks changes nothing"
+        );
+        let run = cluster.check();
+        let aside = broken_copies(&cluster);
+        assert_eq!(aside.len(), 1, "{aside:?}");
+        run.exits(0)
+            .says(&["error", "state.json is damaged", "checksum", &aside[0]])
+            .says(&["going on with"]);
+        assert!(cluster.relay.take_mails().is_empty(), "{what}: told before");
+        let kept = fs::read_to_string(cluster.state_folder().join(&aside[0]));
+        assert_eq!(kept.unwrap(), altered);
+        cluster.check().exits(0).is_silent();
+        cluster.run(&["status"]).exits(0);
+        cluster.ceph.healthy();
+        assert_eq!(cluster.subjects(), ["[prod] all OSDs are up again"]);
+    }
+}
+
+#[test]
+fn no_mail_is_lost_from_a_state_that_is_not_as_it_was_written() {
+    let cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    cluster.check().exits(1);
+    let mail = cluster.queue()[0].clone();
+    let id = mail["id"].as_str().unwrap();
+    let address = "\"to\": \"ops@example.org\"";
+    alter(
+        &cluster.state_file(),
+        address,
+        "\"to\": \"oops@example.org\"",
+    );
+    assert_eq!(cluster.queue()[0]["to"], "ops@example.org");
+    cluster.relay.heal();
+    let mails = cluster.pass(0);
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ["ops@example.org"]);
+
+    // What was sent meanwhile does not come back from the backup.
+    let altered = alter(&cluster.state_file(), "\"queue\": []", "\"queue\":  []");
+    assert!(!altered.contains(id));
+    let backup = fs::read_to_string(cluster.state_folder().join("state.json.bak"));
+    assert!(backup.unwrap().contains(id));
+    assert!(cluster.pass(0).is_empty());
+}
+
+#[test]
+fn a_damaged_list_of_what_was_sent_is_told_and_its_good_lines_count() {
+    let cluster = told();
+    let list = cluster.state_folder().join("state.json.sent");
+    let good = fs::read_to_string(&list).unwrap();
+    let line = good.lines().nth(1).unwrap();
+    let damaged = good.clone() + "\0\0\0\0 01234567\n";
+    fs::write(&list, &damaged).unwrap();
+    let run = cluster.check();
+    let aside = broken_copies(&cluster);
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    run.exits(0)
+        .says(&["state.json.sent is damaged", "1 bad line", &aside[0]]);
+    let kept = fs::read_to_string(cluster.state_folder().join(&aside[0]));
+    assert_eq!(kept.unwrap(), damaged);
+    assert_eq!(fs::read_to_string(&list).unwrap(), good);
+    cluster.check().exits(0).is_silent();
+
+    // A digit of the id: the mail may be repeated, and that is told.
+    alter(&list, line, &format!("{}{}", "0".repeat(12), &line[12..]));
+    cluster.check().exits(0).says(&["mails may be repeated"]);
 }
 
 #[test]
@@ -183,7 +287,7 @@ fn a_queued_mail_survives_a_torn_state() {
 #[test]
 fn a_file_of_a_later_release_is_left_alone() {
     let cluster = told();
-    let text = "{\"version\": 2, \"what\": \"nobody knows yet\"}\n";
+    let text = "{\"version\": 3, \"what\": \"nobody knows yet\"}\n";
     fs::write(cluster.state_file(), text).unwrap();
     let before = cluster.state_names();
     for arguments in [
@@ -193,7 +297,7 @@ fn a_file_of_a_later_release_is_left_alone() {
         &["queue", "list"],
     ] {
         let run = cluster.run(arguments);
-        run.exits(74).says(&["state.json", "version 2"]);
+        run.exits(74).says(&["state.json", "version 3"]);
     }
     assert_eq!(fs::read_to_string(cluster.state_file()).unwrap(), text);
     assert_eq!(cluster.state_names(), before, "nothing set aside");
