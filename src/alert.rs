@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Usage};
-use crate::incident::{Change, Incident, Kind, Raise, Seen, Watch, age, judge};
+use crate::incident::{Change, Down, Incident, Kind, Raise, Seen, Watch, age, judge, plausible};
 use crate::settings::{Checks, Notify, Recipient};
 use crate::wording;
 
@@ -167,6 +167,19 @@ impl Memory {
             self.blind.incident.as_ref(),
         ]
     }
+
+    /// Makes the clock of today the measure of what is remembered, see [`plausible`].
+    pub fn set_clock(&mut self, now: Timestamp) {
+        if let Some(incident) = &mut self.capacity.incident {
+            incident.set_clock(now);
+        }
+        self.nodes.set_clock(now);
+        self.osds.set_clock(now);
+        self.blind.set_clock(now);
+        for outcome in self.outcomes.values_mut() {
+            outcome.since = plausible(outcome.since, now);
+        }
+    }
 }
 
 /// What is remembered of the storage.
@@ -249,6 +262,14 @@ pub struct Rules<'a> {
     pub nodes_prefix: &'a str,
     /// The cluster's name, for subjects.
     pub cluster: &'a str,
+}
+
+/// Whether a check has been unknown for long enough to be told of. When two passes lie further apart than that, nobody
+/// knows whether the timer has rested or the clock has jumped ahead: then a third one decides.
+fn is_blind(unknown: &Down<String>, blind_after: Duration, now: Timestamp) -> bool {
+    let length = age(unknown.since, now);
+    let jumped = unknown.passes == 2 && length > 2 * blind_after;
+    length >= blind_after && !jumped
 }
 
 /// What one check came to, before it is written down.
@@ -364,7 +385,7 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         memory.blind,
         Topic::Blind.as_str(),
         sight(&findings),
-        |d| age(d.since, now) >= rules.notify.blind_after,
+        |d| is_blind(d, rules.notify.blind_after, now),
         remind_every,
         now,
     );
@@ -721,6 +742,43 @@ mod tests {
         let (told, _) = story(&passes, &checks(), &NOTIFY);
         let expected = ["", "", "", "", "", "blind raised", "", "blind cleared", ""];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_blindness_neither_an_alert_at_once_nor_never_one() {
+        let (checks, hour) = (checks(), 60);
+        let rules = Rules {
+            checks: &checks,
+            notify: &NOTIFY,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        // By how many minutes the clock jumps after how many passes; in which pass blindness is told.
+        for (jump, passes, told) in [
+            (0, 1, 6),
+            (-1, 3, 7),
+            (-hour, 1, 7),
+            (-hour, 4, 10),
+            (-365 * 24 * hour, 4, 10),
+            // The clock is not set: what was before counts from then on as well.
+            (-1_795_402_440 / 60, 1, 7),
+            (2, 3, 4),
+            (hour, 1, 3),
+            (365 * 24 * hour, 1, 3),
+            (365 * 24 * hour, 2, 3),
+        ] {
+            let mut memory = Memory::default();
+            let raised = (1..).find(|pass| {
+                let jumped = if *pass > passes { jump } else { 0 };
+                let now = minute(pass + jumped);
+                memory.set_clock(now);
+                let blind = observed((None, Some(&[]), Some(&[])));
+                let verdict = judge_pass(std::mem::take(&mut memory), blind, rules, now);
+                memory = verdict.memory;
+                !verdict.alerts.is_empty()
+            });
+            assert_eq!(raised, Some(told), "{jump} min after {passes} passes");
+        }
     }
 
     #[test]

@@ -69,9 +69,29 @@ impl Incident {
         sequence
     }
 
+    /// See [`plausible`].
+    pub fn set_clock(&mut self, now: Timestamp) {
+        self.raised = plausible(self.raised, now);
+        self.last_alert = plausible(self.last_alert, now);
+    }
+
     /// Whether a reminder is owed. A clock that was set back only delays it.
     pub fn reminder_due(&self, remind_every: Option<Duration>, now: Timestamp) -> bool {
         remind_every.is_some_and(|every| age(self.last_alert, now) >= every)
+    }
+}
+
+/// 2026-01-01, before the first release: a clock that shows less has not been set yet, as on a machine that has started
+/// without a battery.
+const CLOCK_IS_SET: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// A remembered time, or `now` if it can't be true: it lies ahead, so the clock has been set back since; or nobody had set
+/// the clock yet. What counts from such a time counts from now: else it would come at once, or never.
+pub fn plausible(then: Timestamp, now: Timestamp) -> Timestamp {
+    if then > now || (then < CLOCK_IS_SET && CLOCK_IS_SET <= now) {
+        now
+    } else {
+        then
     }
 }
 
@@ -102,6 +122,22 @@ impl<K, T> Default for Watch<K, T> {
             incident: None,
             down: BTreeMap::new(),
             over: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K, T> Watch<K, T> {
+    /// See [`plausible`].
+    pub fn set_clock(&mut self, now: Timestamp) {
+        if let Some(incident) = &mut self.incident {
+            incident.set_clock(now);
+        }
+        for down in self.down.values_mut() {
+            down.since = plausible(down.since, now);
+        }
+        for over in self.over.values_mut() {
+            over.since = plausible(over.since, now);
+            over.until = plausible(over.until, now);
         }
     }
 }
@@ -531,6 +567,56 @@ mod tests {
                 None
             ]
         );
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_true_is_now() {
+        let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (today, boot) = ("2026-11-23T02:14:00Z", "1970-01-01T00:05:00Z");
+        for (then, now, expected) in [
+            ("2026-11-22T02:14:00Z", today, "2026-11-22T02:14:00Z"),
+            (today, today, today),
+            ("2026-11-23T02:14:01Z", today, today),
+            ("2099-01-01T00:00:00Z", today, today),
+            ("2025-12-31T23:59:59Z", today, today),
+            (boot, today, today),
+            (today, boot, boot),
+            ("1970-01-01T00:04:00Z", boot, "1970-01-01T00:04:00Z"),
+        ] {
+            let result = plausible(time(then), time(now));
+            assert_eq!(result, time(expected), "{then} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_brings_no_storm_of_reminders_and_does_not_stop_them() {
+        let every = Some(Duration::from_secs(600));
+        let hour = 60;
+        for jump in [-1, -hour, -365 * 24 * hour, 1, hour, 365 * 24 * hour] {
+            let mut memory = TestWatch::default();
+            let mut told = Vec::new();
+            for minute in (0..=12).chain(13 + jump..=13 + jump + 60) {
+                memory.set_clock(at(minute));
+                let seen = seen(&[1], &[]);
+                let (next, raise) = judge(memory, "osds", seen, |_| true, every, at(minute));
+                memory = next;
+                told.extend(raise.map(|raise| (raise.kind, minute - jump)));
+            }
+            let reminders: Vec<i64> = told[2..].iter().map(|(_, minute)| *minute).collect();
+            assert_eq!(
+                told[..2],
+                [(Kind::Raised, -jump), (Kind::Reminder, 10 - jump)]
+            );
+            let expected: &[i64] = match jump {
+                // As if nothing had been, but for the minutes that are not there.
+                1 => &[19, 29, 39, 49, 59, 69],
+                -1 => &[21, 31, 41, 51, 61, 71],
+                // The last one lies ahead: it begins anew. Or long ago: it is due.
+                ..=-2 => &[23, 33, 43, 53, 63, 73],
+                _ => &[13, 23, 33, 43, 53, 63, 73],
+            };
+            assert_eq!(reminders, expected, "{jump} min");
+        }
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<V
     let alert = &entry.alert;
     let delay = age(entry.raised, sender.now);
     let delay = (delay > LATE).then_some(delay);
-    // The library can't write a date of before 1970, which a damaged state may hold.
-    let date = alert.raised.max(Timestamp::UNIX_EPOCH);
+    // What the clock showed when it was raised may lie ahead, and the library knows no time before 1970.
+    let date = alert.raised.min(sender.now).max(Timestamp::UNIX_EPOCH);
     let mut message = Message::builder()
         .envelope(envelope(&sender.from, to)?)
         .from(sender.from.clone())
@@ -920,6 +920,20 @@ mod tests {
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
             now: at(NOW),
+        }
+    }
+
+    #[test]
+    fn no_mail_is_dated_ahead_or_before_1970() {
+        let mut alert = alert(Kind::Raised, Report::Osds(change(vec![], vec![], vec![])));
+        for (raised, date) in [
+            ("2099-01-01T00:00:00Z", "Mon, 23 Nov 2026 02:31:00 +0000"),
+            (BEGAN, "Mon, 23 Nov 2026 02:14:00 +0000"),
+            ("-001000-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 +0000"),
+        ] {
+            alert.raised = at(raised);
+            let mail = composed_at(&alert, at(NOW));
+            assert!(mail.contains(&format!("\nDate: {date}\n")), "{mail}");
         }
     }
 

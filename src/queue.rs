@@ -11,7 +11,7 @@ use lettre::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
-use crate::incident::{Kind, age};
+use crate::incident::{Kind, age, plausible};
 use crate::settings::Recipient;
 use crate::text::fit;
 
@@ -388,6 +388,23 @@ impl Queue {
         let others = others.filter(|entry| known.insert(entry.id.clone()));
         self.0.extend(others);
         self.0.sort_by_key(|entry| entry.raised);
+    }
+
+    /// Makes the clock of today the measure of what is remembered, see [`plausible`].
+    pub fn set_clock(&mut self, now: Timestamp) {
+        let latest = now.checked_add(REFUSED_WAIT).unwrap_or(Timestamp::MAX);
+        for entry in &mut self.0 {
+            let times = [
+                &mut entry.raised,
+                &mut entry.alert.raised,
+                &mut entry.alert.began,
+            ];
+            for time in times.into_iter().chain(&mut entry.last_attempt) {
+                *time = plausible(*time, now);
+            }
+            // Nobody has to wait longer.
+            entry.next_attempt = entry.next_attempt.filter(|next| *next <= latest);
+        }
     }
 
     /// Whether one of these mails is pending.
@@ -795,6 +812,37 @@ mod tests {
             assert_eq!(queue.due(at(second)).len(), due, "after {second} s");
         }
         assert_eq!(queue.due(at(-7200)).len(), 1, "the clock was set back");
+    }
+
+    #[test]
+    fn whatever_the_clock_does_nobody_is_tried_more_often_or_waits_longer() {
+        let (hour, year) = (60, 365 * 24 * 60);
+        // A jump in minutes; at which minutes after it the refused recipient is tried. Before it, he was so at minute 0.
+        for (jump, expected) in [
+            (0, vec![59, 119]),
+            (-1, vec![60, 120]),
+            (-5, vec![0, 60, 120]),
+            (-hour, vec![0, 60, 120]),
+            (-year, vec![0, 60, 120]),
+            (-at(0).as_second() / 60, vec![0, 60, 120]),
+            (hour, vec![0, 60, 120]),
+            (year, vec![0, 60, 120]),
+        ] {
+            let mut queue = one_mail();
+            let id = ids(&queue)[0].clone();
+            let refused = || Attempt::Refused("550 unknown".to_owned(), REFUSED_WAIT);
+            attempt(&mut queue, &id, refused(), 0, 9);
+            let mut tried = Vec::new();
+            for minute in 0..=120 {
+                let now = (1 + jump + minute) * 60;
+                queue.set_clock(at(now));
+                if !queue.due(at(now)).is_empty() {
+                    attempt(&mut queue, &id, refused(), now, 9);
+                    tried.push(minute);
+                }
+            }
+            assert_eq!(tried, expected, "{jump} min");
+        }
     }
 
     #[test]

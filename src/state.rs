@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Memory;
+use crate::incident::plausible;
 use crate::queue::{MailId, Queue};
 use crate::seal::{Seal, sealed};
 
@@ -60,6 +61,15 @@ impl State {
         State {
             origin: now.as_millisecond(),
             ..State::default()
+        }
+    }
+
+    /// Makes the clock of today the measure of what is remembered, see [`plausible`].
+    pub fn set_clock(&mut self, now: Timestamp) {
+        self.memory.set_clock(now);
+        self.queue.set_clock(now);
+        if let Some(last) = &mut self.last_pass {
+            last.started = plausible(last.started, now);
         }
     }
 

@@ -199,6 +199,7 @@ impl Store {
         }
         let mut state = found.unwrap_or_else(|| State::beginning(now));
         state.queue.remove(&sent);
+        state.set_clock(now);
         Ok(Found {
             loaded: Loaded { state, problems },
             home_unread,

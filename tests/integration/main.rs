@@ -7,6 +7,7 @@ mod by_hand;
 mod ceph;
 mod certificates;
 mod cli;
+mod clock;
 mod cluster;
 mod consul;
 mod definition;
