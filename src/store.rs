@@ -229,9 +229,12 @@ impl Store {
                 if !needed && safe == Safe::Now {
                     self.places().for_each(Place::shorten_sent);
                 }
-                // What it holds is older by now. Where it can't be removed, it is known to be so by its number.
-                let second = self.second.iter();
-                second.for_each(|place| drop(fs::remove_file(&place.file)));
+                // What it holds is older by now. Where it can't be removed, it is known to be so by its number. The backup goes
+                // first: alone it would be taken for what is left of a state.
+                if let Some(second) = &self.second {
+                    let _ = fs::remove_file(second.backup());
+                    let _ = fs::remove_file(&second.file);
+                }
                 return Ok(Saved::Home);
             }
             Err(error) => error,

@@ -213,6 +213,9 @@ fn what_cannot_be_saved_at_home_is_remembered_away_and_brought_home() {
     );
     let mut loaded = store.load(&lock, now()).unwrap();
     assert_eq!(name(&loaded), "away");
+    // The second time there is a backup as well.
+    let saved = save(&store, &lock, &mut loaded.state);
+    assert!(matches!(saved, Ok(Saved::Away(_))), "{saved:?}");
     bring_home(&folder);
     let back = store.load(&lock, now()).unwrap();
     assert_eq!(name(&back), "away", "the newer of the two");
@@ -221,7 +224,9 @@ fn what_cannot_be_saved_at_home_is_remembered_away_and_brought_home() {
         save(&store, &lock, &mut loaded.state),
         Ok(Saved::Home)
     ));
-    assert_eq!(name(&store.read(now()).unwrap()), "home again");
+    let home = store.read(now()).unwrap();
+    assert_eq!(name(&home), "home again");
+    assert!(home.problems.is_empty(), "{:?}", home.problems);
     assert!(!folder.path().join("run/state.json").exists());
 }
 

@@ -514,6 +514,7 @@ fn while_the_disk_fails_alerts_go_out_and_once() {
         .says(&["state.json", runtime.to_str().unwrap(), "until"]);
     find_the_disk(&cluster);
     assert!(cluster.pass(0).is_empty(), "both are known");
+    cluster.check().exits(0).is_silent();
     cluster.ceph.healthy();
     assert_eq!(cluster.pass(0).len(), 1);
     assert!(cluster.pass(0).is_empty());
