@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use mailparse::MailHeaderMap;
 use serde::Deserialize;
 
-use crate::cluster::Cluster;
 use crate::relay::Mail;
 
 /// An incident's mails to one recipient.
@@ -86,10 +86,10 @@ impl Ledger {
         texts.push_str(&note.text);
     }
 
-    /// Notes the mails that wait in the files, those included that are sent already and only noted beside them.
-    pub(crate) fn look_into(&mut self, cluster: &Cluster) {
+    /// Notes the mails that wait in a state file and its backup, those included that are sent already and only noted beside them.
+    pub(crate) fn look_into(&mut self, state: &Path) {
         for suffix in ["", ".bak"] {
-            let file = format!("{}{suffix}", cluster.state_file().display());
+            let file = format!("{}{suffix}", state.display());
             let Ok(bytes) = fs::read(file) else { continue };
             let state: Queued = serde_json::from_slice(&bytes).unwrap();
             for entry in state.queue {
