@@ -95,7 +95,7 @@ impl Harm {
             Harm::Fails { calls, .. } | Harm::Stays { calls, .. } | Harm::Killed { calls, .. } => {
                 calls
             }
-            Harm::Nothing | Harm::Full | Harm::ReadOnly => CALLS[0],
+            Harm::Nothing | Harm::Full | Harm::ReadOnly => CHANGES,
         }
     }
 
@@ -312,6 +312,23 @@ impl Bench {
 
     /// A pass to which this happens, and the call that was hit.
     fn harmed(&self, harm: &Harm) -> (Run, Option<String>) {
+        let (run, log) = self.traced(harm);
+        let hit = match harm {
+            Harm::Killed { .. } if run.signal.is_some() => log
+                .lines()
+                .rfind(|line| line.contains('('))
+                .map(|line| self.named(line)),
+            Harm::Killed { .. } => None,
+            _ => log
+                .lines()
+                .find(|line| line.contains("(INJECTED)"))
+                .map(|line| self.named(line)),
+        };
+        (run, hit)
+    }
+
+    /// A pass to which this happens, and its calls.
+    fn traced(&self, harm: &Harm) -> (Run, String) {
         let log = self.cluster.folder().join("strace.log");
         let petanotify = self.cluster.command(&["check"]);
         let mut command = Command::new(&self.strace);
@@ -350,19 +367,7 @@ impl Bench {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let run = Cluster::spawn(command).wait();
-        let log = fs::read_to_string(log).unwrap();
-        let hit = match harm {
-            Harm::Killed { .. } if run.signal.is_some() => log
-                .lines()
-                .rfind(|line| line.contains('('))
-                .map(|line| self.named(line)),
-            Harm::Killed { .. } => None,
-            _ => log
-                .lines()
-                .find(|line| line.contains("(INJECTED)"))
-                .map(|line| self.named(line)),
-        };
-        (run, hit)
+        (run, fs::read_to_string(log).unwrap())
     }
 
     /// The call of a line of strace's and the last part of the path that it is about.
@@ -750,4 +755,40 @@ fn what_comes_and_goes_while_the_disk_is_broken_is_told() {
         "nobody hears of osd.0 if its disk is: {}",
         lost.join("; ")
     );
+}
+
+/// What a pass costs the disk: a sync is what makes it wait.
+#[test]
+#[ignore = "needs strace; tests/run runs it"]
+fn a_quiet_pass_writes_once_and_syncs_once() {
+    let bench = Bench::new();
+    let count = |mails: usize| {
+        let (run, log) = bench.traced(&Harm::Nothing);
+        run.exits(0);
+        assert_eq!(bench.cluster.relay.take_mails().len(), mails);
+        let of = |calls: &[&str]| {
+            let names = log.lines().map(|line| bench.named(line));
+            let call = |name: &String| {
+                let call = name.split(' ').next().unwrap_or_default();
+                calls.contains(&call)
+            };
+            names.filter(call).count()
+        };
+        let writes = of(&["write", "writev"]);
+        let syncs = of(&["fsync", "fdatasync"]);
+        println!("a pass with {mails} mails: {writes} writes, {syncs} syncs");
+        (writes, syncs)
+    };
+    bench.enter(Situation::Over);
+    bench.cluster.check().exits(0);
+    assert_eq!(bench.cluster.relay.take_mails().len(), 4);
+    // The second finds what the first one may have left.
+    assert_eq!([count(0), count(0)], [(1, 1); 2]);
+    bench.osds(&[0]);
+    bench.cluster.check().exits(0);
+    assert_eq!(bench.cluster.relay.take_mails().len(), 2);
+    assert_eq!(count(0), (1, 1), "what is down and told is no news");
+    bench.osds(&[0, 2]);
+    // Twice the state with its folder, and a line for each mail.
+    assert_eq!(count(2), (4, 6));
 }
