@@ -6,7 +6,7 @@
 
 use crate::queue::MailId;
 
-/// The first line. A list without it is of the first release, which wrote bare ids.
+/// The first line, which is begun with in one step. A list without it is of the first release, and has bare ids.
 const FORM: &str = "petanotify sent 2\n";
 
 /// What a list says.
@@ -54,11 +54,7 @@ pub fn parse(bytes: &[u8]) -> Sent {
         None => (false, &*text),
     };
     let (lines, cut_short) = lines.rsplit_once('\n').unwrap_or(("", lines));
-    let mut sent = Sent {
-        // It is begun with its first line in one step.
-        damaged: usize::from(bytes.is_empty()),
-        ..Sent::default()
-    };
+    let mut sent = Sent::default();
     let mut end = End(0);
     for line in lines.split_terminator('\n') {
         let (id, sum) = fields(line);
@@ -69,8 +65,7 @@ pub fn parse(bytes: &[u8]) -> Sent {
                 end = sum;
                 in_form && expected == sum
             }
-            // The first release went on behind a line that a crash had cut short.
-            _ => !in_form && (is_bare(line) || MailId::is_cut_short(line)),
+            _ => !in_form && (line.is_empty() || is_bare(line)),
         };
         sent.damaged += usize::from(!is_good);
         sent.ids.extend(id);
@@ -78,10 +73,14 @@ pub fn parse(bytes: &[u8]) -> Sent {
     let (id, sum) = fields(cut_short);
     let is_good = match (&id, sum) {
         (Some(id), Some(sum)) => end.behind(id) == sum,
-        _ => is_cut_short(cut_short),
+        _ if in_form => is_cut_short(cut_short),
+        _ => cut_short.is_empty() || is_bare(cut_short),
     };
     sent.damaged += usize::from(!is_good);
     sent.ids.extend(id);
+    if !in_form && sent.ids.is_empty() {
+        sent.damaged = sent.damaged.max(1);
+    }
     sent.end = (in_form && cut_short.is_empty() && sent.damaged == 0).then_some(end);
     sent
 }
@@ -181,18 +180,18 @@ mod tests {
 
     #[test]
     fn the_list_of_the_first_release_still_counts() {
-        let bare = "\n8292be0cf85c\n\n0123\n0123456789ab\nffffffffffff";
-        for cut in 0..=4 {
-            let read = parse(&bare.as_bytes()[..bare.len() - cut]);
-            let known = if cut == 0 { 3 } else { 2 };
-            assert_eq!(read.ids, ids()[..known]);
-            assert_eq!((read.damaged, read.end), (0, None), "to be written anew");
-        }
+        let bare = "\n8292be0cf85c\n\n0123456789ab\nffffffffffff";
+        let read = parse(bare.as_bytes());
+        assert_eq!(read.ids, ids());
+        assert_eq!((read.damaged, read.end), (0, None), "to be written anew");
         for damaged in [
             "8292be0cf85x\n",
             "8292be0cf85c0\n",
             "\0\0\0",
             "8292BE0CF85C\n",
+            "8292be0cf85c\n0123\n",
+            "\n",
+            "0",
         ] {
             assert_eq!(parse(damaged.as_bytes()).damaged, 1, "{damaged:?}");
         }
