@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -24,10 +24,11 @@ use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
-use crate::facts::{DownOsd, OsdId, OsdTree, Usage};
+use crate::facts::{DownOsd, MonitorClocks, OsdId, OsdTree, Usage};
 use crate::output::Log;
 use crate::settings::{self, Via};
 use crate::text::one_line;
+use crate::trouble::{Case, Trouble};
 
 /// A tree of 10,000 OSDs takes some 2.5 MB; beyond this it is no answer to our question.
 const STDOUT_BYTES: usize = 16 * 1024 * 1024;
@@ -41,13 +42,15 @@ const STDERR_BYTES: usize = 16 * 1024 * 1024;
 /// The CLI gives up so much before our own deadline, so that its own words are heard. It takes 0.2 to 0.4 s to start.
 const HEAD_START: Duration = Duration::from_secs(2);
 
-/// What the monitors are asked in a pass.
+/// What the monitors are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Question {
     /// How full the storage is: `ceph status`.
     Status,
     /// Which OSDs are up and where they are: `ceph osd tree`.
     OsdTree,
+    /// How far the monitors' clocks are apart, as they have found: `ceph time-sync-status`. No pass asks that.
+    TimeSyncStatus,
 }
 
 impl Question {
@@ -56,6 +59,7 @@ impl Question {
         match self {
             Question::Status => &["status"],
             Question::OsdTree => &["osd", "tree"],
+            Question::TimeSyncStatus => &["time-sync-status"],
         }
     }
 
@@ -64,6 +68,7 @@ impl Question {
         match self {
             Question::Status => "status",
             Question::OsdTree => "osd-tree",
+            Question::TimeSyncStatus => "time-sync-status",
         }
     }
 
@@ -74,12 +79,14 @@ impl Question {
 }
 
 /// Which questions are asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
     /// How full the storage is.
     pub usage: bool,
     /// Which OSDs are up.
     pub osd_tree: bool,
+    /// How far the monitors' clocks are apart.
+    pub clocks: bool,
 }
 
 /// What came of the questions; `None` where one was not asked.
@@ -89,6 +96,8 @@ pub struct Answers {
     pub usage: Option<anyhow::Result<Usage>>,
     /// Which OSDs are up.
     pub osd_tree: Option<anyhow::Result<OsdTree>>,
+    /// How far the monitors' clocks are apart.
+    pub clocks: Option<anyhow::Result<MonitorClocks>>,
 }
 
 impl Answers {
@@ -97,13 +106,14 @@ impl Answers {
         Answers {
             usage: wanted.usage.then(|| Err(anyhow!("{words}"))),
             osd_tree: wanted.osd_tree.then(|| Err(anyhow!("{words}"))),
+            clocks: wanted.clocks.then(|| Err(anyhow!("{words}"))),
         }
     }
 }
 
 /// Asks the monitors in the way that `settings.via` names. One failure does not stop the other question.
 pub fn ask(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
-    if !wanted.usage && !wanted.osd_tree {
+    if !wanted.usage && !wanted.osd_tree && !wanted.clocks {
         return Answers::default();
     }
     match settings.via {
@@ -119,18 +129,26 @@ pub fn ask(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
     }
 }
 
-/// Both questions side by side: nearly all the time that a call takes is the CLI's start.
+/// All questions side by side: nearly all the time that a call takes is the CLI's start.
 fn ask_cli(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
     thread::scope(|scope| {
         let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, log)));
+        let clocks = (wanted.clocks).then(|| scope.spawn(|| clocks(settings, log)));
         Answers {
             usage: wanted.usage.then(|| usage(settings, log)),
-            osd_tree: tree.map(|thread| {
-                let panicked = |_| Err(anyhow!("internal error: the thread that asked panicked"));
-                thread.join().unwrap_or_else(panicked)
-            }),
+            osd_tree: tree.map(answer_of),
+            clocks: clocks.map(answer_of),
         }
     })
+}
+
+fn answer_of<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T> {
+    let panicked = |_| Err(anyhow!("internal error: the thread that asked panicked"));
+    thread.join().unwrap_or_else(panicked)
+}
+
+fn clocks(settings: &settings::Ceph, log: &Log) -> anyhow::Result<MonitorClocks> {
+    ask_one(settings, Question::TimeSyncStatus, parse_clocks, log)
 }
 
 fn usage(settings: &settings::Ceph, log: &Log) -> anyhow::Result<Usage> {
@@ -183,14 +201,42 @@ fn run_cli<T>(
     })
 }
 
-fn cli_command(settings: &settings::Ceph, question: Question) -> anyhow::Result<Command> {
+/// Asks the CLI itself for its release, e.g. `16.2.15`: `ceph --version`. No monitor is asked.
+///
+/// # Errors
+/// The CLI can't be run, fails, takes longer than `settings.timeout`, or says what can't be understood.
+pub fn cli_version(settings: &settings::Ceph, log: &Log) -> anyhow::Result<String> {
+    let name = "ceph --version";
+    let ask = || {
+        let mut command = cli(settings)?;
+        command.arg("--version");
+        let printed = run(&mut command, settings, name, log, |stdout| {
+            parse_version(stdout).is_ok()
+        })?;
+        match printed.status.success() {
+            true => parse_version(&printed.stdout),
+            false => {
+                let (stdout, stderr) = (&printed.stdout, &printed.stderr);
+                Err(failed(settings, printed.status, stdout, stderr))
+            }
+        }
+    };
+    ask().context(name)
+}
+
+fn cli(settings: &settings::Ceph) -> anyhow::Result<Command> {
     let (program, arguments) = settings
         .command
         .split_first()
         .context("ceph.command is empty")?;
     let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+fn cli_command(settings: &settings::Ceph, question: Question) -> anyhow::Result<Command> {
+    let mut command = cli(settings)?;
     command
-        .args(arguments)
         .args(access(settings))
         .args(question.words())
         .args(["--format", "json"]);
@@ -237,20 +283,24 @@ fn run(
             let words = last_line(&stderr).map_or(String::new(), |line| {
                 format!(", its last words: {}", document::quote(&line))
             });
-            Err(anyhow!(
-                "no answer within {} s, so it was ended{words}; do the monitors answer `{by_hand}` by hand? (ceph.timeout)",
-                settings.timeout.as_secs_f64()
-            ))
+            let waited = settings.timeout.as_secs_f64();
+            Err(anyhow!(Trouble::new(
+                Case::Unreachable,
+                format!("no answer within {waited} s, so it was ended{words}"),
+                format!("do the monitors answer `{by_hand}` by hand? (ceph.timeout)")
+            )))
         }
         End::TooLong(stream) => {
             let (stream, limit) = match stream {
                 Stream::Stdout => ("answer", STDOUT_BYTES),
                 Stream::Stderr => ("standard error", STDERR_BYTES),
             };
-            Err(anyhow!(
-                "its {stream} is too long: more than {} MiB, so it was ended; what does `{by_hand}` print by hand?",
-                limit / (1024 * 1024)
-            ))
+            let limit = limit / (1024 * 1024);
+            Err(anyhow!(Trouble::new(
+                Case::Other,
+                format!("its {stream} is too long: more than {limit} MiB, so it was ended"),
+                format!("what does `{by_hand}` print by hand?")
+            )))
         }
     }
 }
@@ -278,18 +328,30 @@ fn access(settings: &settings::Ceph) -> Vec<OsString> {
 }
 
 fn cannot_run(program: &str, error: io::Error) -> anyhow::Error {
-    let advice = match error.kind() {
-        io::ErrorKind::NotFound if Path::new(program).is_file() => {
-            "the interpreter that its first line names is not installed"
-        }
-        io::ErrorKind::NotFound => "is the package ceph-common installed? else set ceph.command",
-        io::ErrorKind::PermissionDenied => "may this user execute it? else set ceph.command",
-        _ if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => {
-            "whoever started petanotify must not have it ignore SIGCHLD"
-        }
+    let (case, advice) = match error.kind() {
+        io::ErrorKind::NotFound if Path::new(program).is_file() => (
+            Case::NotInstalled,
+            "the interpreter that its first line names is not installed",
+        ),
+        io::ErrorKind::NotFound => (
+            Case::NotInstalled,
+            "is the package ceph-common installed? else set ceph.command",
+        ),
+        io::ErrorKind::PermissionDenied => (
+            Case::Other,
+            "may this user execute it? else set ceph.command",
+        ),
+        _ if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => (
+            Case::Other,
+            "whoever started petanotify must not have it ignore SIGCHLD",
+        ),
         _ => return anyhow!(error).context(format!("cannot run {program}")),
     };
-    anyhow!("cannot run {program}: {error}; {advice}")
+    anyhow!(Trouble::new(
+        case,
+        format!("cannot run {program}: {error}"),
+        advice
+    ))
 }
 
 fn failed(
@@ -312,14 +374,14 @@ fn failed(
     {
         message = format!("{message}; it printed {}", document::quote(&line));
     }
-    if let Some(advice) = advice(settings, status.code(), stderr) {
-        message = format!("{message}; {advice}");
+    match advice(settings, status.code(), stderr) {
+        Some((case, advice)) => anyhow!(Trouble::new(case, message, advice)),
+        None => anyhow!(message),
     }
-    anyhow!(message)
 }
 
 /// What to do about a failure, as far as the CLI's words tell causes apart. They were looked at in Ceph 14.2, 16.2, 18.2 and 20.2.
-fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<String> {
+fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<(Case, String)> {
     let name = settings.name.as_deref().unwrap_or("client.admin");
     let conf = match &settings.conf {
         Some(conf) => conf.display().to_string(),
@@ -327,19 +389,22 @@ fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<
     };
     let says = |words: &str| stderr.contains(words);
     if says("calling conf_read_file") {
-        return Some(if says("InvalidArgument") {
+        let advice = if says("InvalidArgument") {
             format!("{conf} can't be understood")
         } else {
             format!("is {conf} there, and may this user read it? else set ceph.conf")
-        });
+        };
+        return Some((Case::Other, advice));
     }
     if says("rados_initialize failed with error code: -22") {
-        return Some("ceph.name must be a whole name such as client.petanotify".to_owned());
+        let advice = "ceph.name must be a whole name such as client.petanotify";
+        return Some((Case::Other, advice.to_owned()));
     }
     if says("timed out") {
-        return Some(format!(
+        let advice = format!(
             "no monitor answers: are the monitors in {conf} running, and reachable from here?"
-        ));
+        );
+        return Some((Case::Unreachable, advice));
     }
     let keyring = match &settings.keyring {
         Some(keyring) => format!(" ({})", keyring.display()),
@@ -347,21 +412,27 @@ fn advice(settings: &settings::Ceph, code: Option<i32>, stderr: &str) -> Option<
     };
     // A broken key is error 5 up to 18.2, and 13 like a wrong one in 20.2.
     if says("[errno 5]") || says("auth: error parsing file") {
-        return Some(format!(
-            "the key in the keyring of {name}{keyring} is broken"
-        ));
+        let advice = format!("the key in the keyring of {name}{keyring} is broken");
+        return Some((Case::NotLetIn, advice));
+    }
+    // The monitors let this key in, and refuse the command.
+    if says("EACCES") && settings.name.is_some() {
+        let advice = format!("`ceph auth caps {name} mon 'allow r'` gives the key enough rights");
+        return Some((Case::NotAllowed, advice));
     }
     if code == Some(13) || says("[errno 13]") {
-        return Some(format!(
+        let advice = format!(
             "may this user read the keyring of {name}{keyring}, and does it hold the key that Ceph knows? \
              `ceph auth get-or-create {} mon 'allow r'` makes one that is enough",
             settings.name.as_deref().unwrap_or("client.petanotify")
-        ));
+        );
+        return Some((Case::NotLetIn, advice));
     }
     if says("[errno 2]") || says("[errno 22]") {
-        return Some(format!(
+        let advice = format!(
             "no monitor is known: does {conf} name them in mon_host, and can their names be resolved?"
-        ));
+        );
+        return Some((Case::Unreachable, advice));
     }
     None
 }
@@ -421,6 +492,41 @@ fn status_facts(status: Status) -> anyhow::Result<Usage> {
         total_bytes,
         mgr_available,
     })
+}
+
+/// Reads the answer of `ceph time-sync-status --format json`: of each monitor in `time_skew_status`, `skew` and `health`.
+///
+/// # Errors
+/// It is no whole JSON document of this kind.
+pub fn parse_clocks(printed: &[u8]) -> anyhow::Result<MonitorClocks> {
+    document::find(printed, |text| document::attempt(text, clock_facts))
+}
+
+fn clock_facts(answer: TimeSync) -> anyhow::Result<MonitorClocks> {
+    let mut clocks = MonitorClocks::default();
+    for (monitor, clock) in answer.time_skew_status.unwrap_or_default() {
+        if clock.health.is_some_and(|health| health != "HEALTH_OK") {
+            clocks.apart.push(monitor.clone());
+        }
+        clocks.skew_seconds.insert(monitor, clock.skew);
+    }
+    Ok(clocks)
+}
+
+/// Reads the answer of `ceph --version`: the third word of `ceph version 16.2.15 (…) pacific (stable)`.
+///
+/// # Errors
+/// It is none.
+pub fn parse_version(printed: &[u8]) -> anyhow::Result<String> {
+    let printed = String::from_utf8_lossy(printed);
+    let found = printed.lines().find_map(|line| {
+        let version = line.strip_prefix("ceph version ")?;
+        version.split_whitespace().next()
+    });
+    match found {
+        Some(version) => Ok(one_line(version)),
+        None => bail!("it printed {}, and no version", document::quote(&printed)),
+    }
 }
 
 /// Reads the answer of `ceph osd tree --format json`: `nodes` and `stray`.
@@ -531,6 +637,18 @@ struct Pgmap {
 #[derive(Deserialize)]
 struct Mgrmap {
     available: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct TimeSync {
+    /// Missing where there is only one monitor.
+    time_skew_status: Option<BTreeMap<String, Clock>>,
+}
+
+#[derive(Deserialize)]
+struct Clock {
+    skew: f64,
+    health: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -117,11 +117,13 @@ Examples:
   petanotify test-mail                   to every recipient
   petanotify test-mail ops@example.org   to somebody in particular")]
     TestMail(TestMail),
-    /// The configuration: show
+    /// The configuration: check, show, init
     #[command(
         subcommand,
         after_long_help = "\
 Examples:
+  petanotify config init             a file to begin with
+  petanotify config check            whether all of it works
   petanotify config show             the settings in force"
     )]
     Config(Config),
@@ -228,12 +230,32 @@ pub struct TestMail {
 /// What to do with the configuration.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
+    /// Try Ceph, Consul and the mail server, and say what to do; sends nothing
+    #[command(after_long_help = "\
+Examples:
+  petanotify config check            what is wrong, and how to mend it
+  petanotify config check --json | jq '.checks[] | select(.advice)'")]
+    Check(Json),
     /// The settings in force and where each came from; secrets are masked
     #[command(after_long_help = "\
 Examples:
   petanotify config show
   petanotify --config new.toml config show   is this file right?")]
     Show(Json),
+    /// Write the commented example, never over a file that is there
+    #[command(after_long_help = "\
+Examples:
+  petanotify config init                 where it is looked for
+  petanotify config init /tmp/new.toml   somewhere else, to compare with")]
+    Init(Init),
+}
+
+/// Where `config init` writes.
+#[derive(Debug, Clone, Args)]
+pub struct Init {
+    /// The file to write; by default the one of --config, else the one that is looked for
+    #[arg(value_name = "FILE")]
+    pub path: Option<PathBuf>,
 }
 
 /// Options of `ask-ceph`: some of the `ceph` CLI's.

@@ -31,6 +31,8 @@ const STALE_ATTEMPTS: u32 = 5;
 /// What a token needs to see members and what they are called.
 const NODE_POLICY: &str = r#"node_prefix "" { policy = "read" }"#;
 
+const LEFT_OUT: &str = "Consul's access control has left out a part";
+
 /// The Consul agent, to be asked within one pass.
 pub struct Agent {
     http: Http,
@@ -47,6 +49,15 @@ pub struct Members {
     pub presence: BTreeMap<String, Presence>,
     /// Whether access control lists are in force (tag `acls`), which may hide members.
     pub acls: bool,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name of its node.
+    pub node: String,
+    /// Consul's release, e.g. `1.8.7`.
+    pub version: String,
 }
 
 /// What lies below a prefix of the key-value store.
@@ -91,7 +102,7 @@ impl Agent {
             return Err(answer.refused(NODE_POLICY));
         }
         if answer.filtered {
-            return Err(filtered(&answer, NODE_POLICY));
+            return Err(answer.hides(LEFT_OUT, NODE_POLICY));
         }
         let members =
             parse_members(&answer.body).map_err(|error| answer.error(format_args!("{error:#}")))?;
@@ -101,10 +112,10 @@ impl Agent {
             .values()
             .any(|&presence| presence == Presence::Alive)
         {
-            return Err(answer.error(format_args!(
-                "no member is alive, not even this agent, so its access control hides them: \
-                 the token's policy must contain {NODE_POLICY}"
-            )));
+            return Err(answer.hides(
+                "no member is alive, not even this agent, so its access control hides them",
+                NODE_POLICY,
+            ));
         }
         Ok(members)
     }
@@ -146,6 +157,44 @@ impl Agent {
             Ok(value) => Ok(Some(value.unwrap_or_default())),
             Err(reason) => Err(answer.error(reason)),
         }
+    }
+
+    /// Asks the agent who it is: `GET /v1/agent/self`. `None` where the token may not see that, which a pass has no need of.
+    ///
+    /// # Errors
+    /// No answer, or one that can't be understood.
+    pub fn identity(&self, log: &Log) -> anyhow::Result<Option<Identity>> {
+        self.not_silent()?;
+        let answer = self.http.get("/v1/agent/self", log)?;
+        match answer.status {
+            200 => {}
+            401 | 403 => return Ok(None),
+            _ => return Err(answer.refused(r#"agent_prefix "" { policy = "read" }"#)),
+        }
+        let itself: Itself = serde_json::from_slice(&answer.body)
+            .map_err(|error| answer.error(format_args!("cannot make sense of it: {error}")))?;
+        Ok(Some(Identity {
+            node: itself.config.node_name,
+            version: itself.config.version,
+        }))
+    }
+
+    /// Asks who leads the servers: `GET /v1/status/leader`. `None` while nobody does.
+    ///
+    /// # Errors
+    /// No answer, or one that can't be understood.
+    pub fn leader(&self, log: &Log) -> anyhow::Result<Option<String>> {
+        self.not_silent()?;
+        let answer = self.http.get("/v1/status/leader", log)?;
+        if lacks_leader(&answer) {
+            return Ok(None);
+        }
+        if answer.status != 200 {
+            return Err(answer.refused(NODE_POLICY));
+        }
+        let leader: String = serde_json::from_slice(&answer.body)
+            .map_err(|error| answer.error(format_args!("cannot make sense of it: {error}")))?;
+        Ok(Some(leader).filter(|leader| !leader.is_empty()))
     }
 
     /// Sets aside, as unreadable, the nodes that are missing only because the token may not see them: old releases of Consul
@@ -249,7 +298,7 @@ impl Agent {
 /// What an answer of the key-value store holds; `None` where nothing is there.
 fn found(answer: Answer, policy: &str) -> anyhow::Result<Option<Answer>> {
     match answer.status {
-        200 if answer.filtered => Err(filtered(&answer, policy)),
+        200 if answer.filtered => Err(answer.hides(LEFT_OUT, policy)),
         200 => Ok(Some(answer)),
         // Another server, which does not know the path at all, has something to say about it.
         404 if answer.words().is_empty() => Ok(None),
@@ -257,10 +306,16 @@ fn found(answer: Answer, policy: &str) -> anyhow::Result<Option<Answer>> {
     }
 }
 
-fn filtered(answer: &Answer, policy: &str) -> anyhow::Error {
-    answer.error(format_args!(
-        "Consul's access control has left out a part; the token's policy must contain {policy}"
-    ))
+/// The smallest policy with which a token may see the members and read these keys, in the language of Consul's policies.
+pub fn smallest_policy(keys: &[&str]) -> String {
+    let mut rules = vec![NODE_POLICY.to_owned()];
+    for key in keys {
+        let rule = key_policy(key);
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules.join(" ")
 }
 
 /// What a token needs to read `key`. One rule for the whole top folder covers all that is ever asked on a PetaSAN cluster.
@@ -407,6 +462,19 @@ fn node_name(value: &[u8]) -> Result<String, String> {
         Some(_) => Err("its name is no text".to_owned()),
         None => Err("its value has no name".to_owned()),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Itself {
+    config: ItsConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItsConfig {
+    node_name: String,
+    version: String,
 }
 
 #[derive(Deserialize)]

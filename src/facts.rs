@@ -52,6 +52,15 @@ pub struct DownOsd {
     pub stray: bool,
 }
 
+/// What the monitors have found about each other's clocks (`ceph time-sync-status`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MonitorClocks {
+    /// How many seconds each monitor's clock is ahead of the leading monitor's, by name. Empty where there is only one.
+    pub skew_seconds: BTreeMap<String, f64>,
+    /// Those that are too far off for the monitors themselves (`mon_clock_drift_allowed`, 0.05 s).
+    pub apart: Vec<String>,
+}
+
 /// What Consul says about the nodes of the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Membership {

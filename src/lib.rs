@@ -25,9 +25,11 @@ pub mod consul;
 pub mod deadline;
 pub mod facts;
 pub mod fallback;
+pub mod finding;
 pub mod heartbeat;
 pub mod incident;
 pub mod librados;
+pub mod machine;
 pub mod message;
 pub mod metrics;
 pub mod output;
@@ -43,6 +45,7 @@ pub mod state;
 pub mod store;
 pub mod test_message;
 pub mod text;
+pub mod trouble;
 pub mod wording;
 
 use std::process::ExitCode;
@@ -113,8 +116,16 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Command::TestMail(options) => {
             command::test_mail::test_mail(&context(environment)?, options)
         }
+        Command::Config(Config::Check(format)) => {
+            command::config::check::check(&context(environment)?, *format)
+        }
         Command::Config(Config::Show(format)) => {
-            command::config::show(&context(environment)?, *format)
+            command::config::show::show(&context(environment)?, *format)
+        }
+        // What is to be written need not be there, nor right.
+        Command::Config(Config::Init(options)) => {
+            let flag = cli.global.config.as_deref();
+            command::config::init::init(options, flag, &environment, log)
         }
         Command::Completions(options) => command::completions::completions(options.shell),
         // Carried out above: it has no settings.
@@ -126,8 +137,11 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
 fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, Stop> {
     let settings =
         settings::load(cli.global.config.as_deref(), &environment).map_err(Stop::Config)?;
-    for warning in &settings.warnings {
-        log.warning(warning);
+    // `config check` tells of them itself.
+    if !matches!(cli.command, Some(Command::Config(Config::Check(_)))) {
+        for warning in &settings.warnings {
+            log.warning(warning);
+        }
     }
     let color = match cli.global.color {
         Color::Auto => None,

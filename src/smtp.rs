@@ -19,10 +19,12 @@
 //! come, the server perhaps can't do what it offers: then a fresh connection goes on in lock-step until the session ends,
 //! with the same mail unless that one is in doubt.
 
+pub mod certificate;
 mod dialogue;
 mod domain;
 #[cfg(test)]
 mod loopback_tests;
+pub mod probe;
 mod stream;
 mod tls;
 mod verdict;

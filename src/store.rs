@@ -3,6 +3,8 @@
 //! Readers take no lock, so the file is replaced by renaming and never written in place; so the lock is a file of its own,
 //! which is never replaced.
 
+pub mod survey;
+
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -466,6 +466,12 @@ fn a_failure_is_told_in_the_words_of_the_cli_and_what_to_do() {
              may this user read the keyring of client.admin, and does it hold the key that Ceph knows? \
              `ceph auth get-or-create client.petanotify mon 'allow r'` makes one that is enough",
         ),
+        // A key that the monitors know and that may do less.
+        (
+            with_name("echo 'Error EACCES: access denied' >&2; exit 13"),
+            "ceph status: exit 13: Error EACCES: access denied; \
+             `ceph auth caps client.petanotify mon 'allow r'` gives the key enough rights",
+        ),
         (
             cli("echo 'timed out' >&2; exit 1"),
             "ceph status: exit 1: timed out; \
@@ -552,6 +558,35 @@ fn a_failure_is_told_in_the_words_of_the_cli_and_what_to_do() {
     ] {
         assert_eq!(told(&settings), error);
     }
+}
+
+#[test]
+fn the_release_is_read() {
+    let bullseye =
+        b"ceph version 14.2.21 (5ef401921d7a88aea18ec7558f7f9374ebd8f5a6) nautilus (stable)\n";
+    assert_eq!(parse_version(bullseye).unwrap(), "14.2.21");
+    let wrapped = b"Inferring fsid\nceph version 18.2.7 (abc) reef (stable)\n";
+    assert_eq!(parse_version(wrapped).unwrap(), "18.2.7");
+    let error = parse_version(b"usage: ceph\n").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "it printed \"usage: ceph\", and no version"
+    );
+}
+
+#[test]
+fn the_clocks_of_the_monitors_are_read() {
+    let three = br#"{"time_skew_status":{"a":{"skew":0,"latency":0,"health":"HEALTH_OK"},
+        "b":{"skew":-1.25e-1,"latency":0.00086449699999999999,"health":"HEALTH_WARN"},
+        "c":{"skew":0,"latency":0.0054794049999999997,"health":"HEALTH_OK"}},
+        "timechecks":{"epoch":12,"round":2,"round_status":"finished"}}"#;
+    let clocks = parse_clocks(three).unwrap();
+    assert_eq!(clocks.apart, ["b"]);
+    let skews: Vec<f64> = clocks.skew_seconds.into_values().collect();
+    assert_eq!(skews, [0.0, -0.125, 0.0]);
+    let one = br#"{"timechecks":{"epoch":3,"round":0,"round_status":"finished"}}"#;
+    assert_eq!(parse_clocks(one).unwrap(), MonitorClocks::default());
+    assert!(parse_clocks(b"[errno 13]").is_err());
 }
 
 #[test]

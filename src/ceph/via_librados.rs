@@ -9,11 +9,12 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 
 use super::{
-    Answers, Printed, Question, Wanted, access, failed, last_line, parse_osd_tree, parse_status,
-    run,
+    Answers, Printed, Question, Wanted, access, failed, last_line, parse_clocks, parse_osd_tree,
+    parse_status, run,
 };
 use crate::output::Log;
 use crate::settings;
+use crate::trouble::apart;
 
 /// The name of the subcommand that the child is.
 pub const SUBCOMMAND: &str = "ask-ceph";
@@ -46,6 +47,7 @@ pub(super) fn ask(
     let questions: Vec<Question> = [
         wanted.usage.then_some(Question::Status),
         wanted.osd_tree.then_some(Question::OsdTree),
+        wanted.clocks.then_some(Question::TimeSyncStatus),
     ]
     .into_iter()
     .flatten()
@@ -56,8 +58,8 @@ pub(super) fn ask(
             return Err(NoLibrary(last_line(&printed.stderr).unwrap_or_default()));
         }
         Ok(printed) => Ok(printed),
-        // An error can't be told twice.
-        Err(error) => Err(format!("{error:#}")),
+        // An error can't be told twice; this can.
+        Err(error) => Err(apart(&error)),
     };
     let took = started.elapsed().as_millis();
     log.info(format_args!("ceph, through librados: {took} ms"));
@@ -65,13 +67,15 @@ pub(super) fn ask(
         let position = questions.iter().position(|asked| *asked == question)?;
         Some(match &printed {
             Ok(printed) => answer_to(settings, question, position, printed),
-            Err(words) => Err(anyhow!("{words}")),
+            Err(trouble) => Err(anyhow!(trouble.clone())),
         })
     };
     Ok(Answers {
         usage: answer(Question::Status).map(|answer| read(answer, Question::Status, parse_status)),
         osd_tree: answer(Question::OsdTree)
             .map(|answer| read(answer, Question::OsdTree, parse_osd_tree)),
+        clocks: answer(Question::TimeSyncStatus)
+            .map(|answer| read(answer, Question::TimeSyncStatus, parse_clocks)),
     })
 }
 

@@ -81,6 +81,9 @@ fn command(question: Question) -> CString {
     match question {
         Question::Status => c"{\"prefix\":\"status\",\"format\":\"json\"}".to_owned(),
         Question::OsdTree => c"{\"prefix\":\"osd tree\",\"format\":\"json\"}".to_owned(),
+        Question::TimeSyncStatus => {
+            c"{\"prefix\":\"time-sync-status\",\"format\":\"json\"}".to_owned()
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub enum Stop {
     State(anyhow::Error),
     /// Another pass is running.
     Locked(anyhow::Error),
-    /// Standard output can't be written.
+    /// Standard output, or a file that was asked for, can't be written.
     Output(anyhow::Error),
 }
 

@@ -31,6 +31,7 @@ pub fn observe(context: &Context) -> Sight {
     let wanted = Wanted {
         usage: settings.checks.capacity.is_some(),
         osd_tree: settings.checks.osds.is_some(),
+        clocks: false,
     };
     let _progress = log.waiting("asking Ceph and Consul");
     thread::scope(|scope| {
@@ -105,8 +106,20 @@ pub fn needs_import(settings: &Settings) -> bool {
     settings.relay_is_petasans() || settings.recipients.is_empty()
 }
 
-/// Asks PetaSAN for what the file leaves open, and for nothing else.
+/// Asks PetaSAN for what the file leaves open, and for nothing else. What is odd about it goes to the log.
 fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
+    let (import, odd) = import_now(agent, context)?;
+    for warning in odd {
+        context.log.warning(warning);
+    }
+    Ok(import)
+}
+
+/// Asks PetaSAN for what the file leaves open, and for nothing else; with it comes what was odd about it.
+///
+/// # Errors
+/// Consul can't be read, in words for the admin.
+pub fn import_now(agent: &Agent, context: &Context) -> Result<(Import, Vec<String>), String> {
     let words = |error: anyhow::Error| format!("{error:#}");
     let config = match context.settings.relay_is_petasans() {
         false => None,
@@ -115,6 +128,7 @@ fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
             .map_err(words)?,
     };
     let mut users = Vec::new();
+    let mut odd = Vec::new();
     if context.settings.recipients.is_empty() {
         let keys = agent
             .keys(petasan::USERS_PREFIX, &context.log)
@@ -122,17 +136,13 @@ fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
         for key in keys.entries {
             match key.value {
                 Ok(value) => users.push((key.key, value)),
-                Err(reason) => context
-                    .log
-                    .warning(format!("the user {}: {reason}; skipped", key.key)),
+                Err(reason) => odd.push(format!("the user {}: {reason}; skipped", key.key)),
             }
         }
     }
     let (import, warnings) = petasan::parse(config.as_deref(), &users);
-    for warning in warnings {
-        context.log.warning(warning);
-    }
-    Ok(import)
+    odd.extend(warnings);
+    Ok((import, odd))
 }
 
 /// The import to go by: what was just read, else the last good one from the cache, with a warning. A fresh one is kept if

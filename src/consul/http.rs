@@ -22,6 +22,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use crate::output::Log;
 use crate::settings;
 use crate::text::{fit, one_line};
+use crate::trouble::{Case, Trouble};
 
 /// A KV folder of 10,000 nodes takes some 5 MB; beyond this it is no answer to our question.
 const BODY_BYTES: u64 = 16 * 1024 * 1024;
@@ -171,12 +172,17 @@ impl Http {
             }),
             Err(ureq::Error::Timeout(_)) => {
                 self.silent.store(true, Ordering::Relaxed);
-                Err(Silence::Timeout(anyhow!(
-                    "{question}: no answer within {} s; is the agent well (systemctl status consul)? (consul.timeout)",
-                    self.timeout_secs
-                )))
+                Err(Silence::Timeout(anyhow!(Trouble::new(
+                    Case::Unreachable,
+                    format!("{question}: no answer within {} s", self.timeout_secs),
+                    "is the agent well (systemctl status consul)? (consul.timeout)"
+                ))))
             }
-            Err(error) => Err(Silence::Other(anyhow!("{question}: {}", cause(&error)))),
+            Err(error) => {
+                let mut trouble = cause(&error);
+                trouble.words = format!("{question}: {}", trouble.words);
+                Err(Silence::Other(anyhow!(trouble)))
+            }
         }
     }
 }
@@ -193,22 +199,39 @@ impl Answer {
     pub(super) fn refused(&self, policy: &str) -> anyhow::Error {
         let words = self.words();
         let colon = if words.is_empty() { "" } else { ": " };
-        let advice = match self.status {
-            403 if words.contains("ACL not found") => {
-                "; Consul does not know the token: see consul.token_file or CONSUL_HTTP_TOKEN"
-                    .to_owned()
+        let (case, advice) = match self.status {
+            403 if words.contains("ACL not found") => (
+                Case::NotLetIn,
+                "Consul does not know the token: see consul.token_file or CONSUL_HTTP_TOKEN"
+                    .to_owned(),
+            ),
+            401 | 403 => (Case::NotAllowed, must_contain(policy)),
+            400 if words.contains("HTTPS server") => (
+                Case::Other,
+                "consul.address must begin with https://".to_owned(),
+            ),
+            300..=399 | 404 => (
+                Case::Other,
+                "is this a Consul agent? see consul.address".to_owned(),
+            ),
+            _ => {
+                return self.error(format_args!(
+                    "{} {}{colon}{words}",
+                    self.status, self.reason
+                ));
             }
-            401 | 403 => format!("; the token's policy must contain {policy}"),
-            400 if words.contains("HTTPS server") => {
-                "; consul.address must begin with https://".to_owned()
-            }
-            300..=399 | 404 => "; is this a Consul agent? see consul.address".to_owned(),
-            _ => String::new(),
         };
-        self.error(format_args!(
-            "{} {}{colon}{words}{advice}",
-            self.status, self.reason
-        ))
+        let words = format!(
+            "{}: {} {}{colon}{words}",
+            self.question, self.status, self.reason
+        );
+        anyhow!(Trouble::new(case, words, advice))
+    }
+
+    /// The error that an answer is from which the access control has taken something away.
+    pub(super) fn hides(&self, what: &str, policy: &str) -> anyhow::Error {
+        let words = format!("{}: {what}", self.question);
+        anyhow!(Trouble::new(Case::NotAllowed, words, must_contain(policy)))
     }
 
     /// The first line of the body that is not blank.
@@ -344,35 +367,46 @@ fn client_certificate(
     Ok(ClientCert::new_with_certs(&chain, private))
 }
 
+/// What a token needs that may not do what was asked.
+fn must_contain(policy: &str) -> String {
+    format!("the token's policy must contain {policy}")
+}
+
 /// What went wrong, in words, and what to do about it.
-fn cause(error: &ureq::Error) -> String {
+fn cause(error: &ureq::Error) -> Trouble {
+    let unreachable = |words: String, advice: &str| Trouble::new(Case::Unreachable, words, advice);
     match error {
         ureq::Error::Io(error) => match tls_cause(error) {
             Some(cause) => cause,
-            None if error.kind() == io::ErrorKind::ConnectionRefused => {
-                "connection refused; is the agent running (systemctl status consul)? else see consul.address"
-                    .to_owned()
-            }
-            None => format!("{error}; see consul.address"),
+            None if error.kind() == io::ErrorKind::ConnectionRefused => unreachable(
+                "connection refused".to_owned(),
+                "is the agent running (systemctl status consul)? else see consul.address",
+            ),
+            None => unreachable(error.to_string(), "see consul.address"),
         },
-        ureq::Error::HostNotFound => "no such host; see consul.address".to_owned(),
+        ureq::Error::HostNotFound => unreachable("no such host".to_owned(), "see consul.address"),
         ureq::Error::Rustls(error) => tls_words(error),
-        ureq::Error::BodyExceedsLimit(_) => format!(
-            "the answer is too long: more than {} MiB; is this a Consul agent? see consul.address",
+        ureq::Error::BodyExceedsLimit(_) => no_agent(format!(
+            "the answer is too long: more than {} MiB",
             BODY_BYTES / (1024 * 1024)
-        ),
-        error => format!("{error}; is this a Consul agent? see consul.address"),
+        )),
+        error => no_agent(error.to_string()),
     }
 }
 
-fn tls_cause(error: &io::Error) -> Option<String> {
+fn no_agent(words: String) -> Trouble {
+    let advice = "is this a Consul agent? see consul.address";
+    Trouble::new(Case::Other, words, advice)
+}
+
+fn tls_cause(error: &io::Error) -> Option<Trouble> {
     error
         .get_ref()?
         .downcast_ref::<rustls::Error>()
         .map(tls_words)
 }
 
-fn tls_words(error: &rustls::Error) -> String {
+fn tls_words(error: &rustls::Error) -> Trouble {
     let advice = match error {
         rustls::Error::InvalidCertificate(_) => {
             "which certificate authority signed it, and for which name? see consul.ca_file and consul.address"
@@ -382,5 +416,5 @@ fn tls_words(error: &rustls::Error) -> String {
         }
         _ => "does the agent speak TLS on this port? see consul.address",
     };
-    format!("TLS: {error}; {advice}")
+    Trouble::new(Case::Other, format!("TLS: {error}"), advice)
 }

@@ -253,6 +253,7 @@ fn a_key_is_escaped_in_the_path() {
 }
 
 /// How an agent on loopback behaves after a request.
+#[derive(Clone)]
 enum Reply {
     /// Sends this and waits for the next request.
     Send(Vec<u8>),
@@ -478,13 +479,56 @@ fn an_agent_that_hangs_is_waited_for_once() {
 }
 
 #[test]
+fn an_agent_says_who_it_is_if_the_token_may_know() {
+    let own = r#"{"Config":{"Datacenter":"petasan","NodeName":"node1","Server":true,"Version":"1.8.7"},"Member":{}}"#;
+    let (address, _received) = serve(move |_| ok(own));
+    let node1 = Identity {
+        node: "node1".to_owned(),
+        version: "1.8.7".to_owned(),
+    };
+    assert_eq!(agent(&address).identity(&log()).unwrap(), Some(node1));
+    let (address, _received) = serve(|_| http("403 Forbidden", "", "Permission denied"));
+    assert_eq!(agent(&address).identity(&log()).unwrap(), None);
+}
+
+#[test]
+fn the_leader_is_told_or_that_there_is_none() {
+    for (reply, leader) in [
+        (ok(r#""127.0.10.2:8300""#), Some("127.0.10.2:8300")),
+        (ok(r#""""#), None),
+        (
+            http("500 Internal Server Error", "", "No cluster leader"),
+            None,
+        ),
+    ] {
+        let (address, _received) = serve(move |_| reply.clone());
+        let told = agent(&address).leader(&log()).unwrap();
+        assert_eq!(told.as_deref(), leader);
+    }
+    let (address, _received) = serve(|_| ok("<html>"));
+    let error = agent(&address).leader(&log()).unwrap_err().to_string();
+    assert!(
+        error.contains("/v1/status/leader: cannot make sense of it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_smallest_policy_names_each_folder_once() {
+    assert_eq!(
+        smallest_policy(&["PetaSAN/Nodes/", "PetaSAN/Config"]),
+        r#"node_prefix "" { policy = "read" } key_prefix "PetaSAN/" { policy = "read" }"#
+    );
+}
+
+#[test]
 fn members_that_access_control_hides_are_no_dead_nodes() {
     let policy = r#"the token's policy must contain node_prefix "" { policy = "read" }"#;
     let hidden = "no member is alive, not even this agent, so its access control hides them";
     for (reply, error) in [
-        (ok("[]"), format!("{hidden}: {policy}")),
-        (ok("null"), format!("{hidden}: {policy}")),
-        (ok(r#"[{"Name":"node1","Status":4}]"#), format!("{hidden}: {policy}")),
+        (ok("[]"), format!("{hidden}; {policy}")),
+        (ok("null"), format!("{hidden}; {policy}")),
+        (ok(r#"[{"Name":"node1","Status":4}]"#), format!("{hidden}; {policy}")),
         (
             http("200 OK", "X-Consul-Results-Filtered-By-ACLs: true\r\n", ALL_ALIVE),
             format!("Consul's access control has left out a part; {policy}"),

@@ -42,6 +42,30 @@ fn config_places(flag: Option<&Path>, environment: &Environment) -> Vec<Place> {
     places
 }
 
+/// Where a new configuration belongs: the file that is named, else where [`read_config`] looks for that of this user. `None`
+/// for a user without a home.
+pub fn new_config(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    if let Some(path) = named {
+        return Some(path.to_owned());
+    }
+    if let Some(path) = environment.path("PETANOTIFY_CONFIG") {
+        return Some(path);
+    }
+    match (&environment.user_config_folder, environment.is_root) {
+        (_, true) => Some(Path::new("/etc/petanotify").join(CONFIG_NAME)),
+        (Some(folder), false) => Some(folder.join(CONFIG_NAME)),
+        (None, false) => None,
+    }
+}
+
+/// Whether [`read_config`] looks there without being told to.
+pub fn is_looked_for(path: &Path, environment: &Environment) -> bool {
+    let places = config_places(None, environment);
+    places.iter().any(|place| match place {
+        Place::Named(place, _) | Place::Usual(place) | Place::Home(place) => place == path,
+    })
+}
+
 /// Finds and reads the configuration file; `None` when there is none, which is fine.
 ///
 /// # Errors

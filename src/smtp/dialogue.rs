@@ -114,6 +114,17 @@ impl Connection {
         pace: Pace,
         deadline: Instant,
     ) -> Result<Connection, Failure> {
+        Connection::open_watched(relay, tls, pace, deadline, |_| {})
+    }
+
+    /// The same, with a look at the stream once it is connected, and again each time something has been agreed on.
+    pub(super) fn open_watched(
+        relay: &Relay,
+        tls: Option<&Tls>,
+        pace: Pace,
+        deadline: Instant,
+        mut watch: impl FnMut(&Stream),
+    ) -> Result<Connection, Failure> {
         if relay.login.is_some() && relay.security == Security::None && !relay.allow_plain_login {
             let words = "without TLS the password would be readable on the way, so it was not sent";
             return Err(Fault::new(Cause::PlainLogin, words).at(Stage::Login));
@@ -129,15 +140,18 @@ impl Connection {
             in_transaction: false,
             over: false,
         };
+        watch(&connection.stream);
         let hello = domain::hello_name(&rustix::system::uname().nodename().to_string_lossy());
         if relay.security == Security::Tls {
             connection.secure(tls)?;
+            watch(&connection.stream);
         }
         connection.greeting()?;
         connection.ehlo(&hello)?;
         if relay.security == Security::Starttls {
             connection.starttls()?;
             connection.secure(tls)?;
+            watch(&connection.stream);
             // What was said without TLS does not count (RFC 3207, section 4.2).
             connection.ehlo(&hello)?;
         }
@@ -373,6 +387,23 @@ impl Connection {
         self.stream.round_trip()
     }
 
+    /// Asks whether a mail from this sender to this recipient would be taken, and calls it off again: no text is sent. The
+    /// words with which the server agreed.
+    pub(super) fn would_take(&mut self, mail: &Mail) -> Result<String, Failure> {
+        let parameters = self
+            .mail_parameters(mail)
+            .map_err(|fault| fault.at(Stage::Mail))?;
+        let from = MailFrom::new(Some(mail.from.clone()), parameters);
+        self.command(Stage::Mail, from)?;
+        let answer = self.command(Stage::Rcpt, Rcpt::new(mail.to.clone(), Vec::new()));
+        // What the server said of the recipient counts more than what it makes of this.
+        if !self.over {
+            let cleared = self.command(Stage::Rset, Rset);
+            self.over |= cleared.is_err();
+        }
+        answer.map(|answer| words_of(&answer))
+    }
+
     /// Whether nothing more can be said over it.
     pub(super) fn is_over(&self) -> bool {
         self.over
@@ -488,9 +519,13 @@ fn breaks(fault: &Fault) -> bool {
 }
 
 fn dial(relay: &Relay, deadline: Instant) -> Result<Stream, Fault> {
-    let host = domain::to_ascii(bare_host(&relay.host))
-        .ok_or_else(|| Fault::new(Cause::Unresolved, "smtp.host is no domain name"))?;
-    Stream::dial(&host, relay.port, relay.timeout, deadline)
+    Stream::dial(&ascii_host(relay)?, relay.port, relay.timeout, deadline)
+}
+
+/// The server's name as it is looked up.
+pub(super) fn ascii_host(relay: &Relay) -> Result<String, Fault> {
+    domain::to_ascii(bare_host(&relay.host))
+        .ok_or_else(|| Fault::new(Cause::Unresolved, "smtp.host is no domain name"))
 }
 
 fn judge(answer: Response, expected: Severity) -> Result<Response, Fault> {

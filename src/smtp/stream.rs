@@ -82,10 +82,7 @@ impl Stream {
         timeout: Duration,
         deadline: Instant,
     ) -> Result<Stream, Fault> {
-        let name = host.to_owned();
-        let lookup = move || Ok((name.as_str(), port).to_socket_addrs()?.collect());
-        let mut addresses = resolve(lookup, Wait::new(timeout, deadline))?;
-        addresses.dedup();
+        let addresses = Stream::addresses(host, port, Wait::new(timeout, deadline))?;
         let mut last_fault = Fault::new(Cause::Unresolved, "the name has no address");
         for (tried, address) in addresses.iter().enumerate() {
             let is_last = tried + 1 == addresses.len();
@@ -96,6 +93,15 @@ impl Stream {
             }
         }
         Err(last_fault)
+    }
+
+    /// Looks up the server's addresses, in the resolver's order.
+    pub(super) fn addresses(host: &str, port: u16, wait: Wait) -> Result<Vec<SocketAddr>, Fault> {
+        let name = host.to_owned();
+        let lookup = move || Ok((name.as_str(), port).to_socket_addrs()?.collect());
+        let mut addresses = resolve(lookup, wait)?;
+        addresses.dedup();
+        Ok(addresses)
     }
 
     fn connect(address: &SocketAddr, wait: Wait) -> Result<Stream, Fault> {
@@ -132,6 +138,16 @@ impl Stream {
         }
         channel.tls = Some(connection);
         Ok(())
+    }
+
+    /// Which of the server's addresses has taken the connection.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.channel.get_ref().socket.tcp.peer_addr().ok()
+    }
+
+    /// The TLS connection, once there is one.
+    pub(super) fn tls(&self) -> Option<&ClientConnection> {
+        self.channel.get_ref().tls.as_ref()
     }
 
     /// What the server has said beyond its last answer, as far as it has been read.

@@ -11,6 +11,7 @@ use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
 use super::Delivery;
 use crate::settings::{Login, Relay, Security};
 use crate::text::fit;
+use crate::trouble::{Case, Trouble};
 
 /// The most of the server's words that is quoted, in characters.
 const WORDS_MAX: usize = 400;
@@ -284,21 +285,29 @@ pub(super) fn classify(failure: &Failure, relay: &Relay) -> Delivery {
     }
 }
 
+/// The failure in words for the admin, with what to do about it.
 fn tell(failure: &Failure, relay: &Relay) -> String {
+    told_apart(failure, relay).to_string()
+}
+
+/// The same, with what to do about it kept apart.
+pub(super) fn told_apart(failure: &Failure, relay: &Relay) -> Trouble {
     let Failure { stage, fault, .. } = failure;
     let words = quote(&fault.words, relay.login.as_ref());
     let place = place(relay);
-    let mut told = match fault.cause {
-        Cause::Silence => format!("{place}: {words} at {stage}"),
-        _ => format!("{place}: {stage}: {words}"),
-    };
-    if let Some(hint) = hint(*stage, fault, relay) {
+    Trouble {
+        case: match fault.cause {
+            Cause::Unresolved | Cause::Unreachable(_) | Cause::Silence => Case::Unreachable,
+            _ => Case::Other,
+        },
+        words: match fault.cause {
+            Cause::Silence => format!("{place}: {words} at {stage}"),
+            _ => format!("{place}: {stage}: {words}"),
+        },
         // They speak of the first server's keys.
-        let hint = hint.replace("smtp.", &format!("{}.", relay.section));
-        told.push_str("; ");
-        told.push_str(&hint);
+        advice: hint(*stage, fault, relay)
+            .map(|hint| hint.replace("smtp.", &format!("{}.", relay.section))),
     }
-    told
 }
 
 /// `mail.example.org:587`, with an IPv6 address in brackets.

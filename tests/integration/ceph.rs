@@ -141,6 +141,10 @@ impl Ceph {
         // The tests that run petanotify as another user let that user's calls be recorded too.
         fs::set_permissions(&ceph.folder, fs::Permissions::from_mode(0o777)).unwrap();
         ceph.healthy();
+        let clock = json!({"skew": 0.0, "latency": 0.001, "health": "HEALTH_OK"});
+        let clocks = json!({"time_skew_status": {"node1": clock, "node2": clock}});
+        let clocks_file = ceph.folder.join("time-sync-status.answer");
+        fs::write(clocks_file, clocks.to_string()).unwrap();
         ceph
     }
 
@@ -303,6 +307,16 @@ case " $* " in
 *' status '*) what=status ;;
 esac
 printf '%s\n' "$*" >>"$here/calls"
+case "$*" in
+--version)
+	echo 'ceph version 18.2.7 (6b0e988052ec84cf2d4a54ff9bbbc5e720b621ad) reef (stable)'
+	exit
+	;;
+*' time-sync-status '*)
+	cat "$here/time-sync-status.answer"
+	exit
+	;;
+esac
 : >"$here/$what.asked"
 if [ "$what" = other ]; then
 	echo "ceph stand-in: unknown command: $*" >&2

@@ -334,11 +334,16 @@ impl Cluster {
 
     /// A program beside the `ceph` of this cluster.
     pub(crate) fn program(&self, name: &str, text: &str) -> PathBuf {
-        let _nobody_starts = PROGRAMS.write();
         let path = self.folder.path().join("bin").join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self.install(&path, text);
         path
+    }
+
+    /// Puts a program in place that nobody may be about to start meanwhile.
+    pub(crate) fn install(&self, path: &Path, script: &str) {
+        let _nobody_starts = PROGRAMS.write();
+        fs::write(path, script).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     pub(crate) fn config_file(&self) -> PathBuf {
@@ -458,7 +463,13 @@ impl Cluster {
     /// One pass in a shell that has carried out `preparation` before, such as `umask 0`.
     #[track_caller]
     pub(crate) fn check_after(&self, preparation: &str) -> Run {
-        let petanotify = self.command(&["check"]);
+        self.run_after(preparation, &["check"])
+    }
+
+    /// Runs petanotify from a shell that has carried out `preparation` before.
+    #[track_caller]
+    pub(crate) fn run_after(&self, preparation: &str, arguments: &[&str]) -> Run {
+        let petanotify = self.command(arguments);
         let mut shell = Command::new("/bin/sh");
         shell
             .arg("-c")
@@ -478,7 +489,7 @@ impl Cluster {
         );
         shell.stdout(Stdio::piped()).stderr(Stdio::piped());
         let run = Self::spawn(shell).wait();
-        self.remember(&[preparation, "check"], &run);
+        self.remember(&[&[preparation], arguments].concat(), &run);
         run
     }
 

@@ -428,6 +428,18 @@ impl Script {
         if request.path == MEMBERS {
             return (200, self.members.clone());
         }
+        if request.path == "/v1/agent/self" {
+            let itself = json!({"Config": {"NodeName": "node1", "Version": "1.8.7"}});
+            return (200, itself.to_string());
+        }
+        if request.path == "/v1/status/leader" {
+            let leader = if self.leaderless {
+                ""
+            } else {
+                "127.0.10.2:8300"
+            };
+            return (200, json!(leader).to_string());
+        }
         let Some(key) = request.path.strip_prefix("/v1/kv/") else {
             return (404, String::new());
         };

@@ -245,3 +245,46 @@ fn without_a_library_that_can_be_used_auto_asks_the_cli_and_librados_says_so() {
         ]);
     }
 }
+
+#[test]
+fn config_check_tells_which_way_is_gone() {
+    fn ceph(cluster: &Cluster) -> Vec<(String, String)> {
+        let document = cluster.run(&["config", "check", "--json"]).json();
+        let checks = document["checks"].as_array().unwrap();
+        let ceph = checks.iter().filter(|check| check["section"] == "ceph");
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        ceph.map(|c| {
+            (
+                format!("{} {}", text(&c["name"]), text(&c["outcome"])),
+                c.to_string(),
+            )
+        })
+        .collect()
+    }
+    let mut cluster = asked_via("librados");
+    let found = ceph(&cluster);
+    assert_eq!(found[0].0, "library ok");
+    assert!(found[0].1.contains("librados.so.2 "), "{found:?}");
+    assert!(
+        found.iter().any(|(head, _)| head == "osd tree ok"),
+        "{found:?}"
+    );
+    assert!(cluster.ceph.calls().is_empty(), "the CLI is left alone");
+
+    loads(&mut cluster, &builds().too_old);
+    let found = ceph(&cluster);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, "library failed");
+    assert!(
+        found[0].1.contains("apt-get install librados2"),
+        "{found:?}"
+    );
+
+    cluster.set("ceph.via", "\"auto\"");
+    let found = ceph(&cluster);
+    assert_eq!(found[0].0, "binary ok");
+    assert!(
+        found[0].1.contains("version 18.2.7; not the library: "),
+        "{found:?}"
+    );
+}

@@ -9,6 +9,8 @@ mod certificates;
 mod cli;
 mod clock;
 mod cluster;
+mod config_check;
+mod config_init;
 mod consul;
 mod definition;
 mod docs;

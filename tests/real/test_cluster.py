@@ -716,6 +716,147 @@ class ReadmeScenarios(Scenario):
         self.assertEqual(shell.returncode, 0, f"{line}: {shell.stderr}")
 
 
+class ConfigCheckScenarios(Scenario):
+    """`config check`: what is wrong, what to do about it, and that nothing is sent."""
+
+    def found(self, *, failed=()):
+        """What was found, by section and name; of several the first that is not ok, else the first.
+
+        `failed` are all that must have failed.
+        """
+        before = self.mail.log().count("message-id=")
+        run = self.petanotify.run("config", "check", "--json")
+        self.assertEqual((run.status, run.stderr), (1 if failed else 0, ""))
+        document = run.json
+        self.assertEqual((document["version"], document["ok"]), (1, not failed))
+        found = {}
+        for check in document["checks"]:
+            key = f"{check['section']} {check['name']}"
+            is_worse = key in found and found[key]["outcome"] == "ok" != check["outcome"]
+            if key not in found or is_worse:
+                found[key] = check
+        bad = [key for key, check in found.items() if check["outcome"] == "failed"]
+        self.assertEqual(bad, list(failed), run.stdout)
+        for check in found.values():
+            self.assertEqual(check["advice"] is None, check["outcome"] == "ok", check)
+        self.assertEqual(self.mail.log().count("message-id="), before, "a mail was sent")
+        self.assertFalse(self.petanotify.state_file.parent.exists(), "something was left behind")
+        return found
+
+    def expect(self, check, detail, *lines):
+        """The finding says that, and has these lines in its advice."""
+        self.assertRegex(check["detail"], detail)
+        for line in lines:
+            self.assertIn(line, (check["advice"] or "").splitlines())
+
+    def test_config_check_healthy(self):
+        """config check on a healthy cluster: ticks, and no mail"""
+        found = self.found()
+        way = "ceph binary" if via == "cli" else "ceph library"
+        for key in [way, "ceph conf", "ceph key", "ceph status", "ceph osd tree", "consul agent"]:
+            self.assertEqual(found[key]["outcome"], "ok", found[key])
+        self.expect(found["ceph osd tree"], r" ms; 4 OSDs, 0 not up|\d s; 4 OSDs, 0 not up")
+        self.expect(found["consul leader"], r"\A127\.0\.\d+\.[123]:8300\Z")
+        self.expect(found["consul nodes"], r"\A5 nodes below PetaSAN/Nodes/: node1, ")
+        self.expect(
+            found["mail tls"],
+            r"\ATLS 1\.3, certificate for localhost, by A private CA, (29|30) days left\Z",
+        )
+        self.assertEqual(found["mail tls"]["outcome"], "ok")
+        self.expect(found["mail login"], r"\Aas storage\Z")
+        self.expect(found["mail recipient"], r"\Aops@example\.org: 250 ")
+        self.expect_no_mail()
+
+    def test_config_check_keys(self):
+        """config check without a keyring, with too few rights, and with the admin's key"""
+        ceph = self.petanotify.settings["ceph"]
+        missing = self.petanotify.folder / "new.keyring"
+        ceph["keyring"] = str(missing)
+        found = self.found(failed=["ceph key", "ceph status", "ceph osd tree"])
+        make = f"ceph auth get-or-create {self.ceph.readonly_name} mon 'allow r' -o {missing}"
+        self.expect(found["ceph key"], "has no keyring", f"  {make}", f"  chmod 600 {missing}")
+
+        # What was advised helps; Ceph's own --conf is only for this private cluster.
+        advised = found["ceph key"]["advice"].splitlines()[1:]
+        script = "\n".join(advised).replace("ceph auth", f"ceph --conf {self.ceph.conf} auth")
+        subprocess.run(["sh", "-ec", script], check=True, timeout=60)
+        self.found()
+
+        name = ceph["name"] = "client.few"
+        keyring = ceph["keyring"] = self.petanotify.write_secret("few.keyring", "")
+        self.addCleanup(self.ceph.command, "auth", "rm", name)
+        rights = ("mon", 'allow command "mon metadata"')
+        self.ceph.command("auth", "get-or-create", name, *rights, "--out-file", keyring)
+        found = self.found(failed=["ceph status", "ceph osd tree"])
+        self.expect(found["ceph status"], "EACCES", f"  ceph auth caps {name} mon 'allow r'")
+        self.ceph.command("auth", "caps", name, "mon", "allow r")
+        self.found()
+
+        ceph["name"] = "client.admin"
+        ceph["keyring"] = str(self.ceph.folder / "client.admin.keyring")
+        found = self.found()
+        self.assertEqual(found["ceph key"]["outcome"], "warning")
+        self.expect(found["ceph key"], "may do everything", '  name = "client.petanotify"')
+
+    def test_config_check_monitor_and_consul(self):
+        """config check with the monitor and the Consul agent down"""
+        self.petanotify.settings["ceph"]["timeout"] = "3s"
+        (closed,) = free_ports(1)
+        self.petanotify.settings["consul"]["address"] = f"http://127.0.0.1:{closed}"
+        self.ceph.kill_mon()
+        found = self.found(failed=["ceph status", "ceph osd tree", "consul agent"])
+        self.expect(found["ceph status"], "timed out|no answer within 3 s")
+        self.assertIn(f"  grep mon_host {self.ceph.conf}", found["ceph status"]["advice"])
+        self.expect(found["consul agent"], "connection refused", "  systemctl status consul")
+
+    def test_config_check_access_control(self):
+        """config check with Consul's access control: the policy that it names is enough"""
+        master = "0b0cb7a6-3f3c-4a4e-8d0f-5c8a1f0c7d55"
+        with Consul(folder / f"consul-to-check-{via}", agents=1, master_token=master) as consul:
+            consul.put("PetaSAN/Nodes/node1", {"name": "node1"})
+            settings = self.petanotify.settings["consul"]
+            settings["address"] = consul.url()
+            self.petanotify.secrets += [master]
+            advice = self.found(failed=["consul agent"])["consul agent"]["advice"]
+            rules = re.search(r"(?m)^  consul acl policy create .* -rules '(.*)'$", advice)[1]
+            token = consul.create_token(rules)
+            self.petanotify.secrets += [token]
+            settings["token_file"] = self.petanotify.write_secret("consul-token", token)
+            found = self.found()
+            self.expect(found["consul nodes"], r"\A1 node below PetaSAN/Nodes/: node1\Z")
+
+    def test_config_check_mail(self):
+        """config check with a wrong password, a refused recipient and an expired certificate"""
+        smtp = self.petanotify.settings["smtp"]
+        good = dict(smtp)
+        self.petanotify.secrets += ["not the password"]
+        smtp["password_file"] = self.petanotify.write_secret("wrong", "not the password")
+        found = self.found(failed=["mail login"])
+        self.expect(found["mail login"], r"535 ", "Check smtp.username and the password")
+        self.assertEqual(found["mail tls"]["outcome"], "ok")
+
+        smtp.update(good)
+        self.petanotify.settings["recipient"].insert(0, {"address": "gone@example.org"})
+        found = self.found(failed=["mail recipient"])
+        self.expect(found["mail recipient"], r"\Agone@example\.org: .*550 .*User unknown")
+        del self.petanotify.settings["recipient"][0]
+
+        smtp["port"] = self.mail.expired_port
+        found = self.found(failed=["mail tls"])
+        self.expect(
+            found["mail tls"],
+            r"certificate expired \d+ days ago",
+            "Renew the server's certificate (or is this node's clock wrong?)",
+            f"  openssl s_client -starttls smtp -connect localhost:{self.mail.expired_port}",
+        )
+        smtp["port"] = self.mail.self_signed_port
+        self.expect(self.found(failed=["mail tls"])["mail tls"], "certificate")
+        smtp["verify"] = False
+        found = self.found()
+        self.assertEqual(found["mail tls"]["outcome"], "warning")
+        self.expect(found["mail tls"], "not verified")
+
+
 class PlainResult(unittest.TestResult):
     """One line per test, and everything there is to know about one that failed."""
 

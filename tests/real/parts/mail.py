@@ -53,6 +53,10 @@ postlog   unix-dgram n -  n - 1 postlogd
   -o smtpd_tls_security_level=encrypt
   -o smtpd_tls_cert_file={folder}/self-signed.pem
   -o smtpd_tls_key_file={folder}/self-signed.key
+{expired} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_cert_file={folder}/expired.pem
+  -o smtpd_tls_key_file={folder}/expired.key
 pickup    unix  n - n 60  1 pickup
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
@@ -88,6 +92,14 @@ keyUsage = critical, keyCertSign, cRLSign
 basicConstraints = critical, CA:FALSE
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost
+[authority]
+database = {folder}/issued
+rand_serial = yes
+default_md = sha256
+new_certs_dir = {folder}
+policy = policy
+[policy]
+commonName = supplied
 """
 
 
@@ -105,7 +117,8 @@ class Mail:
         self.domain = domain
         self.host = "localhost"
         self.ca_file = folder / "ca.pem"
-        self.starttls_port, self.tls_port, self.self_signed_port = free_ports(3)
+        ports = free_ports(4)
+        self.starttls_port, self.tls_port, self.self_signed_port, self.expired_port = ports
         self._master = None
         self._daemon = None
 
@@ -231,6 +244,7 @@ class Mail:
             "starttls": f"127.0.0.1:{self.starttls_port}",
             "tls": f"127.0.0.1:{self.tls_port}",
             "self_signed": f"127.0.0.1:{self.self_signed_port}",
+            "expired": f"127.0.0.1:{self.expired_port}",
         }
         for name in ("", "etc", "queue", "data", "mailboxes", "etc/sasl"):
             (folder / name).mkdir()
@@ -258,16 +272,30 @@ class Mail:
         shutil.chown(database, "postfix", "root")
 
     def _create_certificates(self):
-        (self.folder / "openssl.cnf").write_text(OPENSSL_CNF)
+        (self.folder / "openssl.cnf").write_text(OPENSSL_CNF.format(folder=self.folder))
         self._create_certificate("ca", "A private CA", "ca")
         ca = ["-CA", self.ca_file, "-CAkey", self.folder / "ca.key"]
         self._create_certificate("server", "mail.example.org", "server", *ca)
         self._create_certificate("self-signed", "mail.example.org", "server")
+        self._create_expired()
 
     def _create_certificate(self, name, subject, extensions, *issuer):
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-        command += ["ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"]
+        command += ["ec_paramgen_curve:prime256v1", "-noenc", "-days", "30"]
         command += ["-config", self.folder / "openssl.cnf", "-extensions", extensions]
         command += ["-subj", f"/CN={subject}", *issuer]
         command += ["-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem"]
         run(command)
+
+    def _create_expired(self):
+        # `openssl req` makes none that ends before today; `openssl ca` does, and wants a list.
+        (self.folder / "issued").touch()
+        self._create_certificate("expired", "mail.example.org", "server")
+        configuration = ["-config", self.folder / "openssl.cnf"]
+        request = ["openssl", "req", "-new", "-key", self.folder / "expired.key", *configuration]
+        run([*request, "-subj", "/CN=mail.example.org", "-out", self.folder / "expired.csr"])
+        command = ["openssl", "ca", "-batch", "-notext", *configuration, "-name", "authority"]
+        command += ["-cert", self.ca_file, "-keyfile", self.folder / "ca.key"]
+        command += ["-startdate", "20240101000000Z", "-enddate", "20240201000000Z"]
+        command += ["-extensions", "server", "-in", self.folder / "expired.csr"]
+        run([*command, "-out", self.folder / "expired.pem"])
