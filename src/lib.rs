@@ -33,6 +33,7 @@ pub mod machine;
 pub mod message;
 pub mod metrics;
 pub mod output;
+pub mod ownership;
 pub mod queue;
 pub mod replace;
 pub mod screen;

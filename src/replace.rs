@@ -6,10 +6,12 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+
+use crate::ownership;
 
 /// When the new content must be safe from a power cut. From the end of the process it is safe at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +98,7 @@ fn temporary(file: &Path) -> PathBuf {
 fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     // A leftover of a crash may belong to anybody and bear any mode.
     absent_is_well(fs::remove_file(path))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = ownership::make(path, OpenOptions::new().write(true))?;
     file.write_all(content)?;
     file.sync_all()?;
     Ok(file)

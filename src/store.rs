@@ -8,7 +8,7 @@ pub mod survey;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -19,6 +19,7 @@ use fs2::FileExt;
 use jiff::Timestamp;
 
 use crate::aside::{keep_copy, set_aside};
+use crate::ownership;
 use crate::queue::MailId;
 use crate::replace::{Safe, replace};
 use crate::sent::{self, End, Sent};
@@ -370,12 +371,7 @@ impl Place {
     fn open_lock(&self) -> anyhow::Result<(File, PathBuf)> {
         self.make_folder()?;
         let path = self.with_suffix(".lock");
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
+        ownership::open_or_make(&path, OpenOptions::new().write(true))
             // On a disk that has become read-only the lock file that is there does as well.
             .or_else(|error| File::open(&path).map_err(|_| error))
             .with_context(|| {
@@ -508,7 +504,7 @@ impl Place {
             // There is none yet, or a crash has cut its last line short.
             None => self.begin_sent(&read.ids)?,
         };
-        let file = OpenOptions::new().append(true).open(&path);
+        let file = ownership::open(&path, OpenOptions::new().append(true));
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         Ok(OpenList { file, path, end })
     }
