@@ -1005,6 +1005,10 @@ fn name_and_password_come_together() {
         );
     }
 
+    // What the unit has systemd put there when there is no such file.
+    folder.write("smtp-password", b"\n");
+    assert!(folder.load(&variables).unwrap().smtp.first.login.is_none());
+
     folder.write("smtp-password", b"topsecret\n");
     let settings = folder.load(&variables).unwrap();
     assert_eq!(
@@ -1221,4 +1225,75 @@ fn the_manual_page_has_every_key_in_its_section() {
     let known = one_of_each.shown.iter();
     let known: Vec<String> = known.map(|line| line.key.replace("[0]", "")).collect();
     assert_eq!(keys, known);
+}
+
+#[test]
+fn ceph_gets_the_keyring_that_systemd_has_handed_over() {
+    const OWN: &str = "ceph.client.petanotify.keyring";
+    const ADMIN: &str = "ceph.client.admin.keyring";
+    let load = |text: &str, keyrings: &[(&str, &[u8])]| {
+        let folder = Folder::new(text, keyrings);
+        let credentials = folder.0.path().to_str().unwrap().to_owned();
+        let settings = folder
+            .load(&[("CREDENTIALS_DIRECTORY", &credentials)])
+            .unwrap();
+        let keyring = settings.ceph.keyring.clone();
+        let keyring = keyring.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+        (settings.ceph.name.clone(), keyring, settings)
+    };
+    let key = b"[client.petanotify]\nkey = AQ==\n".as_slice();
+    let by_systemd = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
+    for (text, keyrings, name, keyring) in [
+        (
+            "",
+            [(OWN, key), (ADMIN, key)],
+            Some("client.petanotify"),
+            Some(OWN),
+        ),
+        ("", [(OWN, b"\n"), (ADMIN, key)], None, Some(ADMIN)),
+        ("", [(OWN, b"\n"), (ADMIN, b"\n")], None, None),
+        (
+            "ceph.name = \"client.admin\"",
+            [(OWN, key), (ADMIN, key)],
+            Some("client.admin"),
+            Some(ADMIN),
+        ),
+        (
+            "ceph.name = \"client.other\"",
+            [(OWN, key), (ADMIN, key)],
+            Some("client.other"),
+            None,
+        ),
+    ] {
+        let (found_name, found_keyring, settings) = load(text, &keyrings);
+        assert_eq!(found_name.as_deref(), name, "{text}");
+        assert_eq!(found_keyring.as_deref(), keyring, "{text}");
+        let (_, origin) = shown(&settings, "ceph.keyring");
+        assert_eq!(origin == by_systemd, keyring.is_some(), "{text}");
+    }
+    let (name, keyring, _) = load("ceph.keyring = \"mine\"", &[(OWN, key)]);
+    assert_eq!((name, keyring.as_deref()), (None, Some("mine")));
+}
+
+#[test]
+fn a_token_may_be_handed_over_as_well() {
+    let folder = Folder::new("", &[("consul-token", b"by systemd\n")]);
+    let credentials = folder.0.path().to_str().unwrap().to_owned();
+    let variables = [
+        ("CREDENTIALS_DIRECTORY", credentials.as_str()),
+        ("CONSUL_HTTP_TOKEN", "of-the-environment"),
+    ];
+    let token = |variables: &[(&str, &str)]| {
+        let token = folder.load(variables).unwrap().consul.token;
+        token.map(|token| token.reveal().to_owned())
+    };
+    assert_eq!(token(&variables[..1]).as_deref(), Some("by systemd"));
+    assert_eq!(token(&variables).as_deref(), Some("of-the-environment"));
+    assert_eq!(token(&[]), None);
+    folder.write("consul-token", b"\n");
+    assert_eq!(token(&variables[..1]), None);
+    folder.write("consul-token", b"by systemd\n");
+    folder.write("petanotify.toml", b"consul.token_file = \"token\"");
+    folder.write("token", b"of the file\n");
+    assert_eq!(token(&variables).as_deref(), Some("of the file"));
 }

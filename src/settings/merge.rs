@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::credential::Credentials;
 use super::environment::Environment;
 use super::file::Document;
 use super::keys::Keys;
@@ -35,8 +36,8 @@ pub(super) struct Draft {
     pub(super) settings: Settings,
     /// The `password_file` of each mail server.
     pub(super) password_files: Vec<Option<PathBuf>>,
-    /// The folder of systemd's credentials, if there are any at all.
-    pub(super) credentials: Option<PathBuf>,
+    /// What systemd has handed over.
+    pub(super) credentials: Credentials,
     /// `consul.token_file` or `CONSUL_HTTP_TOKEN_FILE`
     pub(super) token_file: Option<PathBuf>,
     /// `heartbeat.url_file`
@@ -94,7 +95,7 @@ pub(super) fn merge(
             warnings,
         },
         password_files,
-        credentials: environment.path("CREDENTIALS_DIRECTORY"),
+        credentials: Credentials::new(environment.path("CREDENTIALS_DIRECTORY")),
         token_file,
         heartbeat_url_file,
     })

@@ -1,5 +1,6 @@
 //! The settings in force: file, environment and PetaSAN, merged, with the origin of each, and validated.
 
+mod credential;
 mod duration;
 pub mod environment;
 mod file;

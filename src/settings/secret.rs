@@ -1,16 +1,17 @@
 //! Reads passwords, tokens and a secret address from their files: the last step of loading the settings.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::keys::{blame, show};
+use super::credential;
+use super::keys::blame;
 use super::merge::Draft;
 use super::value::{Written, check_heartbeat_url};
-use super::{Login, Origin, Secret, Server, Settings};
+use super::{Login, Secret, Server, Settings};
 
 /// Puts the token, the heartbeat's address and the logins into the settings.
 ///
@@ -24,11 +25,22 @@ pub(super) fn complete(draft: Draft) -> Result<Settings> {
         token_file,
         heartbeat_url_file,
     } = draft;
-    if let Some(path) = token_file {
-        settings.consul.token = Some(read(&mut settings, "consul.token_file", &path)?);
+    credentials.complete_ceph(&mut settings);
+    let credential = match settings.consul.token {
+        // Of the environment.
+        Some(_) => None,
+        None => credentials.find("consul-token"),
+    };
+    let key = "consul.token_file";
+    if let Some(path) = source(&mut settings, key, token_file, credential) {
+        settings.consul.token = Some(read(&mut settings, key, &path)?);
     }
-    if let Some(path) = heartbeat_url_file {
-        let key = "heartbeat.url_file";
+    let credential = match settings.heartbeat.url {
+        Some(_) => None,
+        None => credentials.find("heartbeat-url"),
+    };
+    let key = "heartbeat.url_file";
+    if let Some(path) = source(&mut settings, key, heartbeat_url_file, credential) {
         let url = read(&mut settings, key, &path)?;
         let url = check_heartbeat_url(url.reveal());
         settings.heartbeat.url = Some(url.map_err(|reason| {
@@ -38,9 +50,7 @@ pub(super) fn complete(draft: Draft) -> Result<Settings> {
     }
     let mut smtp = settings.smtp.clone();
     for ((position, server), password_file) in smtp.servers_mut().enumerate().zip(password_files) {
-        let credential = credentials.as_ref();
-        let credential = credential.map(|folder| folder.join(Server::credential(position)));
-        let credential = credential.filter(|path| path.exists());
+        let credential = credentials.find(&Server::credential(position));
         server.login = log_in(&mut settings, server, password_file, credential)?;
     }
     settings.smtp = smtp;
@@ -55,9 +65,9 @@ fn log_in(
 ) -> Result<Option<Login>> {
     let name_key = format!("{}.username", server.section);
     let password_key = format!("{}.password_file", server.section);
-    let (username, path) = match (server.username.clone(), password_file, credential) {
-        // A command run by hand has no credentials and needs none to show what is there; sending says what is missing.
-        (None, None, None) | (Some(_), None, None) => return Ok(None),
+    let username = match (server.username.clone(), &password_file, &credential) {
+        (Some(username), _, _) => username,
+        (None, None, None) => return Ok(None),
         (None, Some(_), _) => {
             bail!(
                 "{}: there is no {name_key} that it belongs to",
@@ -71,20 +81,36 @@ fn log_in(
             ));
             return Ok(None);
         }
-        (Some(username), Some(path), _) => (username, path),
-        (Some(username), None, Some(path)) => {
-            let origin = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
-            show(
-                &mut settings.shown,
-                &password_key,
-                Some(path.written()),
-                origin,
-            );
-            (username, path)
-        }
+    };
+    // A command run by hand has no credentials and needs none to show what is there; sending says what is missing.
+    let Some(path) = source(settings, &password_key, password_file, credential) else {
+        return Ok(None);
     };
     let password = read(settings, &password_key, &path)?;
     Ok(Some(Login { username, password }))
+}
+
+/// Where a secret is read from. The service's own user may be kept from a file of root; what systemd has handed over takes
+/// its place then.
+fn source(
+    settings: &mut Settings,
+    key: &str,
+    file: Option<PathBuf>,
+    credential: Option<PathBuf>,
+) -> Option<PathBuf> {
+    match (file, credential) {
+        (Some(file), Some(_)) if !is_kept_from_us(&file) => Some(file),
+        (_, Some(credential)) => {
+            credential::note(settings, key, credential.written());
+            Some(credential)
+        }
+        (file, None) => file,
+    }
+}
+
+/// Whether a file is there, and not for us to read.
+fn is_kept_from_us(file: &Path) -> bool {
+    fs::File::open(file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn cannot_use(settings: &Settings, key: &str) -> String {
