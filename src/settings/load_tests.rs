@@ -1276,6 +1276,26 @@ fn ceph_gets_the_keyring_that_systemd_has_handed_over() {
 }
 
 #[test]
+fn the_heartbeats_address_may_be_handed_over_as_well() {
+    let folder = Folder::new("", &[("heartbeat-url", b"https://by.systemd/1\n")]);
+    let credentials = folder.0.path().to_str().unwrap().to_owned();
+    let url = || {
+        let variables = [("CREDENTIALS_DIRECTORY", credentials.as_str())];
+        let url = folder.load(&variables).unwrap().heartbeat.url;
+        url.map(|url| url.reveal().to_owned())
+    };
+    assert_eq!(url().as_deref(), Some("https://by.systemd/1"));
+    folder.write(
+        "petanotify.toml",
+        b"heartbeat.url = \"https://of.the.file/2\"",
+    );
+    assert_eq!(url().as_deref(), Some("https://of.the.file/2"));
+    folder.write("petanotify.toml", b"");
+    folder.write("heartbeat-url", b"\n");
+    assert_eq!(url(), None);
+}
+
+#[test]
 fn a_token_may_be_handed_over_as_well() {
     let folder = Folder::new("", &[("consul-token", b"by systemd\n")]);
     let credentials = folder.0.path().to_str().unwrap().to_owned();

@@ -35,9 +35,9 @@ pub(super) fn complete(draft: Draft) -> Result<Settings> {
     if let Some(path) = source(&mut settings, key, token_file, credential) {
         settings.consul.token = Some(read(&mut settings, key, &path)?);
     }
-    let credential = match settings.heartbeat.url {
-        Some(_) => None,
-        None => credentials.find("heartbeat-url"),
+    let credential = match (&heartbeat_url_file, &settings.heartbeat.url) {
+        (None, Some(_)) => None,
+        _ => credentials.find("heartbeat-url"),
     };
     let key = "heartbeat.url_file";
     if let Some(path) = source(&mut settings, key, heartbeat_url_file, credential) {

@@ -65,6 +65,7 @@ FILES = """
 /usr/share/doc/petanotify/changelog.gz
 /usr/share/doc/petanotify/examples/cron
 /usr/share/doc/petanotify/examples/own-key-only.conf
+/usr/share/doc/petanotify/examples/petanotify.rules.yml
 /usr/share/doc/petanotify/examples/petasan-notification.conf
 /usr/share/doc/petanotify/examples/sendmail-fallback.conf
 /usr/share/fish/vendor_completions.d/petanotify.fish
