@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use clap::Parser as _;
 use mailparse::MailHeaderMap as _;
@@ -480,10 +479,9 @@ fn every_command_of_the_readme_works() {
                 assert_eq!(run.code, Some(0), "{command}: {}", run.stderr);
                 assert!(!run.stdout.is_empty(), "{command}");
             }
-            "install" => installs(&words),
             "systemctl" | "journalctl" => {
                 let names = words[1..].iter().filter(|word| word.contains("petanotify"));
-                for name in names {
+                for name in names.filter(|name| !name.contains("petasan")) {
                     let unit = units.iter().any(|unit| unit.starts_with(name));
                     assert!(unit, "{command}: there is no {name}");
                 }
@@ -494,8 +492,17 @@ fn every_command_of_the_readme_works() {
                 let lines = format!("readme_commands(\"{}\")", words[0]);
                 assert!(test.contains(&lines), "{command}: is it tried anywhere?");
             }
-            // tests/run does the same.
-            "cargo" => assert_eq!(command, "cargo build --release --locked"),
+            // The blocks that need an installed package are typed on machines that have it.
+            "apt" | "mkdir" | "cp" | "rm" => {
+                let test = page("tests/packages/test_packages.py");
+                let typed = test.split("readme_block(\"").skip(1);
+                let mut typed = typed.filter_map(|rest| rest.split('"').next());
+                let is_typed = typed.any(|text| {
+                    let mut blocks = readme_blocks("sh").into_iter();
+                    blocks.any(|block| block.contains(text) && block.contains(&command))
+                });
+                assert!(is_typed, "{command}: is it tried anywhere?");
+            }
             "umask" | "(umask" => {}
             program => {
                 let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
@@ -503,30 +510,6 @@ fn every_command_of_the_readme_works() {
             }
         }
     }
-}
-
-/// Runs a line that installs files, into a folder of its own.
-fn installs(words: &[&str]) {
-    let root = tempfile::tempdir().unwrap();
-    for folder in ["usr/bin", "etc/systemd/system"] {
-        fs::create_dir_all(root.path().join(folder)).unwrap();
-    }
-    let inside = words.iter().map(|word| match *word {
-        "target/release/petanotify" => env!("CARGO_BIN_EXE_petanotify").to_owned(),
-        word if word.starts_with('/') => format!("{}{word}", root.path().display()),
-        word => word.to_owned(),
-    });
-    let inside: Vec<String> = inside.collect();
-    let mut install = Command::new(&inside[0]);
-    install
-        .args(&inside[1..])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    let ended = install.output().unwrap();
-    assert!(
-        ended.status.success(),
-        "{words:?}: {}",
-        String::from_utf8_lossy(&ended.stderr)
-    );
 }
 
 #[test]

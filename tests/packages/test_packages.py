@@ -120,6 +120,13 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def readme_block(text):
+    """The commands of the block in README.md that has a line with that text."""
+    blocks = re.findall(r"(?ms)^ *```sh\n(.*?)^ *```$", (REPOSITORY / "README.md").read_text())
+    (block,) = [block for block in blocks if text in block]
+    return [line.split(" # ")[0].strip() for line in block.splitlines()]
+
+
 class Contents(unittest.TestCase):
     def test_files(self):
         """the .deb holds what it should, readable for all, and one configuration file"""
@@ -272,7 +279,8 @@ class Life(OnMachine):
         machine = self.machine
         before = self.tree()
 
-        said = self.apt("install", deb())
+        (line,) = readme_block("apt install")
+        said = machine.shell(f"cd {REPOSITORY} && {line.replace('apt ', 'apt-get --yes ')}").stdout
         self.assertIn("the timer was not started", said)
         self.assertIn("petanotify config check", said)
         self.assertEqual(self.timer(), ("inactive", "disabled"))
@@ -450,10 +458,8 @@ class Service(OnMachine):
         self.put_keyring(OWN_KEYRING, self.ceph.readonly_keyring)
         self.assertEqual(self.start(), "")
         # With the example from the package in place, the administrator's is not even there.
-        drop_ins = f"/etc/systemd/system/{SERVICE}.d"
-        self.machine.run("mkdir", drop_ins)
-        self.machine.run("cp", "/usr/share/doc/petanotify/examples/own-key-only.conf", drop_ins)
-        self.machine.run("systemctl", "daemon-reload")
+        for line in readme_block("own-key-only.conf"):
+            self.machine.shell(line)
         self.assertNotIn("admin", self.show(SERVICE, "LoadCredential"))
         self.assertEqual(self.start(), "")
         self.machine.path(OWN_KEYRING).unlink()
@@ -489,26 +495,24 @@ class Service(OnMachine):
         """PetaSAN's own service stays silent while the drop-in is there, and nobody is told of an error"""
         unit = "[Service]\nExecStart=/bin/sleep infinity\n"
         self.machine.write("/etc/systemd/system/petasan-notification.service", unit)
-        text = (REPOSITORY / "packaging/petasan/petasan-notification.conf").read_text()
-        # The commands as they stand in the file.
-        commands = re.findall(r"^#     (.*)$", text, flags=re.MULTILINE)
-        self.assertEqual(len(commands), 6)
-        there = "cd /usr/share/doc/petanotify/examples && "
 
         def speaks():
-            self.machine.run("systemctl", "daemon-reload")
-            self.machine.run("systemctl", "start", "petasan-notification")
             return self.show("petasan-notification", "ActiveState") == "active"
 
+        def start():
+            self.machine.run("systemctl", "start", "petasan-notification")
+
+        self.machine.run("systemctl", "daemon-reload")
+        start()
         self.assertTrue(speaks())
-        for command in commands[:4]:
-            self.machine.shell(there + command)
-        self.assertEqual(self.show("petasan-notification", "ActiveState"), "inactive")
+        for line in readme_block("systemctl stop petasan-notification"):
+            self.machine.shell(line)
         self.assertFalse(speaks())
-        self.machine.run("rm", "/etc/systemd/system/petasan-notification.service.d/petasan-notification.conf")
-        for command in commands[4:]:
-            self.machine.shell(there + command)
-        self.assertEqual(self.show("petasan-notification", "ActiveState"), "active")
+        start()
+        self.assertFalse(speaks())
+        for line in readme_block("rm /etc/systemd/system/petasan-notification"):
+            self.machine.shell(line)
+        self.assertTrue(speaks())
 
 
 def load_tests(loader, standard, _pattern):
