@@ -480,6 +480,24 @@ class Service(OnMachine):
         self.assertEqual(self.subjects(), ["[prod] 1 OSD down on node1: osd.2"])
         self.assertEqual(self.owners(STATE), {"petanotify:petanotify"})
 
+    def test_fallback(self):
+        """sendmail gets a mail out of the sandbox, with the example from the package"""
+        self.put_keyring(OWN_KEYRING, self.ceph.readonly_keyring)
+        settings = self.settings(fallback={"command": ["/usr/sbin/sendmail", "-t", "-i"], "after": "1ms"})
+        # Nobody listens there.
+        settings["smtp"]["port"] = 1
+        self.configure(settings)
+        self.ceph.kill_osd(2)
+        self.start(result="exit-code")
+        for line in readme_block("sendmail-fallback.conf"):
+            self.machine.shell(line)
+        spool = self.machine.path("/var/spool/postfix/maildrop")
+        there_before = set(spool.iterdir())
+        self.start()
+        # A Postfix that runs takes it from there.
+        (dropped,) = set(spool.iterdir()) - there_before
+        self.assertIn(b"ops@example.org", dropped.read_bytes())
+
     def test_timer(self):
         """the timer makes passes by itself"""
         self.put_keyring(OWN_KEYRING, self.ceph.readonly_keyring)
@@ -521,7 +539,9 @@ def load_tests(loader, standard, _pattern):
     classes = [Contents, *(life_on(suite, f"from install to purge on a clean {suite}") for suite in CLEAN_SUITES)]
     classes.append(Service)
     for name in CEPH_SUITES:
-        classes.append(type(f"Service_{name}", (Service,), {"root": make_root(name, "ceph-common")}))
+        # No Postfix there.
+        there = {"root": make_root(name, "ceph-common"), "test_fallback": None}
+        classes.append(type(f"Service_{name}", (Service,), there))
     for case in classes:
         suite.addTests(loader.loadTestsFromTestCase(case))
     return suite
