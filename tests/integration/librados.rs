@@ -75,6 +75,26 @@ fn calls(cluster: &Cluster) -> Vec<String> {
     calls.lines().map(str::to_owned).collect()
 }
 
+#[test]
+fn config_show_says_what_auto_comes_to() {
+    let mut cluster = asked_via("auto");
+    let shown = cluster.run(&["config", "show"]);
+    let line = shown
+        .exits(0)
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("ceph.via "));
+    let words = "\"auto\"  # file, line 3: librados, librados.so.2 3.0.0 can be loaded";
+    assert!(line.unwrap().ends_with(words), "{line:?}");
+    loads(&mut cluster, &builds().too_old);
+    let shown = cluster.run(&["config", "show", "--json"]).json();
+    assert_eq!(shown["ceph"]["via"], "cli");
+    let detail = shown["ceph"]["detail"].as_str().unwrap();
+    assert!(detail.contains("rados_mon_command"), "{detail}");
+    cluster.set("ceph.via", "\"cli\"");
+    assert!(cluster.run(&["config", "show", "--json"]).json()["ceph"].is_null());
+}
+
 fn both_checks_fail(run: &Run, words: &str) {
     for (check, question) in [("capacity", "ceph status"), ("osds", "ceph osd tree")] {
         let start = format!("check {check}: {question}, through librados: ");

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use crate::ceph::via_librados;
 use crate::cli::Json;
 use crate::command::{Context, Done, Stop, observe, print, print_json};
-use crate::settings::{Origin, Shown, petasan};
+use crate::settings::{Origin, Shown, Via, petasan};
 
 /// Prints every setting with its origin; secrets are masked. What the file leaves to PetaSAN is read from Consul.
 ///
@@ -20,10 +21,15 @@ pub fn show(context: &Context, format: Json) -> Result<Done, Stop> {
             shown.origin = Origin::Option;
         }
     }
+    let ceph = match context.settings.ceph.via {
+        Via::Cli | Via::Librados => None,
+        Via::Auto => Some(way(context)),
+    };
     if format.json {
         print_json(&Document {
             version: 1,
             state: context.store.file().display().to_string(),
+            ceph,
             settings,
         })?;
         return Ok(Done::Complete);
@@ -32,13 +38,16 @@ pub fn show(context: &Context, format: Json) -> Result<Done, Stop> {
     let mut text = String::new();
     for Shown { key, value, origin } in &settings {
         let value = value.as_deref().unwrap_or("(not set)");
-        let origin = match origin {
+        let mut origin = match origin {
             Origin::Default => "default".to_owned(),
             Origin::File { line } => format!("file, line {line}"),
             Origin::Environment(variable) => format!("environment, {variable}"),
             Origin::Option => "command line".to_owned(),
             Origin::Petasan => "PetaSAN".to_owned(),
         };
+        if let Some(way) = ceph.as_ref().filter(|_| key == "ceph.via") {
+            origin = format!("{origin}: {}, {}", way.via, way.detail);
+        }
         text.push_str(&format!(
             "{key:<width$}  {value}  {}\n",
             context.style.dim(&format!("# {origin}"))
@@ -52,5 +61,27 @@ pub fn show(context: &Context, format: Json) -> Result<Done, Stop> {
 struct Document {
     version: u32,
     state: String,
+    /// What `ceph.via = "auto"` comes to.
+    ceph: Option<CephWay>,
     settings: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct CephWay {
+    via: &'static str,
+    detail: String,
+}
+
+/// The way that a pass would take, and why.
+fn way(context: &Context) -> CephWay {
+    match via_librados::probe(&context.settings.ceph, &context.log) {
+        Ok(library) => CephWay {
+            via: "librados",
+            detail: format!("{library} can be loaded"),
+        },
+        Err(why) => CephWay {
+            via: "cli",
+            detail: format!("librados cannot be used: {why}"),
+        },
+    }
 }
