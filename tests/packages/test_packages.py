@@ -386,7 +386,8 @@ class Service(OnMachine):
     def setUp(self):
         super().setUp()
         self.ceph = cluster().ceph
-        self.machine.shell("rm -rf /etc/ceph /etc/petanotify /var/lib/petanotify")
+        # Whatever this machine has of them, and what may forbid services to start on it.
+        self.machine.shell("rm -rf /etc/ceph /etc/petanotify /var/lib/petanotify /usr/sbin/policy-rc.d")
         # The pages of the copied machine would be indexed anew.
         self.machine.run("dpkg", "--no-triggers", "--install", deb())
         # Keyrings are looked for where a package puts them, not where the cluster has its own.
@@ -480,6 +481,22 @@ class Service(OnMachine):
         self.assertEqual(self.subjects(), ["[prod] 1 OSD down on node1: osd.2"])
         self.assertEqual(self.owners(STATE), {"petanotify:petanotify"})
 
+    def test_begin(self):
+        """a new package starts the timer on a Ceph node where all works, and on no other"""
+        if self.machine.run("petanotify", "config", "check", "--help", check=False).returncode:
+            self.skipTest("this petanotify has no config check yet, so the package never starts the timer")
+        for keyring, timer, said in (
+            (None, ("inactive", "disabled"), "the timer was not started"),
+            (self.ceph.readonly_keyring, ("active", "enabled"), "the timer is started"),
+        ):
+            self.machine.run("dpkg", "--no-triggers", "--purge", "petanotify")
+            self.configure(self.settings(ceph={"name": "client.petanotify"}))
+            if keyring:
+                self.put_keyring(OWN_KEYRING, keyring)
+            install = ["dpkg", "--no-triggers", "--force-confold", "--install", deb()]
+            self.assertIn(said, self.machine.run(*install).stdout)
+            self.assertEqual(self.timer(), timer)
+
     def test_fallback(self):
         """sendmail gets a mail out of the sandbox, with the example from the package"""
         self.put_keyring(OWN_KEYRING, self.ceph.readonly_keyring)
@@ -571,6 +588,10 @@ class Lines(unittest.TestResult):
     def addError(self, test, error):
         super().addError(test, error)
         self.tell("FAILED", test, self.errors[-1][1])
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.tell(f"skipped, for {reason}", test)
 
     def tell(self, outcome, test, trace=""):
         took = time.monotonic() - self.started
