@@ -396,7 +396,11 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         .into_iter()
         .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
         .collect();
-    let open = open_incidents(&memory);
+    let open = if raised.is_empty() {
+        Vec::new()
+    } else {
+        open_incidents(&memory)
+    };
     let alerts = raised
         .into_iter()
         .map(|raise| Alert {
@@ -431,6 +435,9 @@ impl<R> Raise<R> {
     }
 }
 
+/// So many names stand in a line about another incident.
+const NAMED: usize = 10;
+
 /// One line about each incident that is open.
 fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
     let mut open = Vec::new();
@@ -438,28 +445,29 @@ fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
         open.push((Topic::Capacity, wording::capacity_summary(last)));
     }
     if memory.nodes.incident.is_some() {
-        let down: Vec<String> = memory.nodes.down.keys().map(|n| wording::name(n)).collect();
+        let down = memory.nodes.down.keys();
         open.push((
             Topic::Nodes,
             format!(
                 "{} down: {}",
                 wording::count(down.len(), "node"),
-                wording::list_some(&down, 10)
+                wording::list_first(down.map(|node| wording::name(node)), NAMED)
             ),
         ));
     }
     if memory.osds.incident.is_some() {
-        let down: Vec<String> = memory.osds.down.keys().map(OsdId::to_string).collect();
-        let hosts = wording::hosts(memory.osds.down.values().map(|d| &d.what));
-        open.push((
-            Topic::Osds,
-            format!(
-                "{} down on {}: {}",
-                wording::count(down.len(), "OSD"),
-                wording::list_some(&hosts, 5),
-                wording::list_some(&down, 10)
-            ),
-        ));
+        let down = &memory.osds.down;
+        let mut line = format!(
+            "{} down{}",
+            wording::count(down.len(), "OSD"),
+            wording::places(down.values().map(|osd| &osd.what), NAMED)
+        );
+        if down.len() <= NAMED {
+            let ids: Vec<OsdId> = down.keys().copied().collect();
+            line.push_str(": ");
+            line.push_str(&wording::osd_ranges(&ids).join(", "));
+        }
+        open.push((Topic::Osds, line));
     }
     if memory.blind.incident.is_some() {
         let blind: Vec<String> = memory.blind.down.keys().map(ToString::to_string).collect();

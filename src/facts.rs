@@ -39,7 +39,7 @@ pub struct OsdTree {
 }
 
 /// An OSD that is not up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DownOsd {
     /// The bucket of type `host` that holds it; `None` for a stray one, or where no host is above it.
@@ -81,7 +81,7 @@ pub enum Presence {
 }
 
 /// Why a node does not count as alive. Where several members bear the name, the most telling state wins: failed, leaving, left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Absence {
     /// The gossip lost it (`Status` 4): crashed, powered off or cut off.

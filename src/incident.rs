@@ -5,10 +5,13 @@
 //! clearing. Pure: the clock is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::together;
 
 /// What an alert does to its incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,16 +106,18 @@ pub fn age(then: Timestamp, now: Timestamp) -> Duration {
 /// What is remembered of all things of one kind that are down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(
-    serialize = "K: Serialize + Ord, T: Serialize",
-    deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de>"
+    serialize = "K: Serialize, T: Serialize + Hash + Eq",
+    deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de> + Clone"
 ))]
 #[serde(deny_unknown_fields)]
 pub struct Watch<K, T> {
     /// The incident that is open, if any.
     pub incident: Option<Incident>,
     /// What is down, counted yet or not.
+    #[serde(with = "together::map")]
     pub down: BTreeMap<K, Down<T>>,
     /// What the open incident was about and what is no longer down.
+    #[serde(with = "together::map")]
     pub over: BTreeMap<K, Over<T>>,
 }
 
@@ -143,7 +148,7 @@ impl<K, T> Watch<K, T> {
 }
 
 /// One thing that is down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Down<T> {
     /// The pass that first saw it down.
@@ -157,7 +162,7 @@ pub struct Down<T> {
 }
 
 /// One thing that was down and is so no longer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Over<T> {
     /// The pass that first saw it down.
@@ -171,7 +176,7 @@ pub struct Over<T> {
 }
 
 /// Why a thing is down no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
     /// It is up again.
@@ -193,13 +198,20 @@ pub struct Seen<K, T> {
 
 /// An alert about things that are down: what is new and all that is wrong by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "K: Serialize, T: Serialize + Hash + Eq",
+    deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de> + Clone"
+))]
 #[serde(deny_unknown_fields)]
 pub struct Change<K, T> {
-    /// Down since the last mail.
+    /// Down since the last mail, in order.
+    #[serde(with = "items")]
     pub new: Vec<Item<K, T>>,
-    /// Down, and told before.
+    /// Down, and told before, in order.
+    #[serde(with = "items")]
     pub still: Vec<Item<K, T>>,
-    /// Was part of this incident, and is over.
+    /// Was part of this incident, and is over, in order.
+    #[serde(with = "over_items")]
     pub over: Vec<OverItem<K, T>>,
 }
 
@@ -219,8 +231,7 @@ impl<K: Ord + Clone, T> Change<K, T> {
 }
 
 /// A thing that is down, in an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item<K, T> {
     /// Which one.
     pub key: K,
@@ -231,13 +242,82 @@ pub struct Item<K, T> {
 }
 
 /// A thing that was down, in an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverItem<K, T> {
     /// Which one.
     pub key: K,
     /// When it was down and why no longer.
     pub was: Over<T>,
+}
+
+/// How lists of things that are down are written.
+mod items {
+    use super::*;
+
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Known<T> {
+        since: Timestamp,
+        what: T,
+    }
+
+    pub(super) fn serialize<K, T, S>(items: &[Item<K, T>], serializer: S) -> Result<S::Ok, S::Error>
+    where
+        K: Serialize,
+        T: Serialize + Hash + Eq,
+        S: Serializer,
+    {
+        let things = items.iter().map(|item| {
+            let since = item.since;
+            let known = Known {
+                since,
+                what: &item.what,
+            };
+            (&item.key, known)
+        });
+        together::write(things, serializer)
+    }
+
+    pub(super) fn deserialize<'de, K, T, D>(deserializer: D) -> Result<Vec<Item<K, T>>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        T: Deserialize<'de> + Clone,
+        D: Deserializer<'de>,
+    {
+        let items = together::read(deserializer)?.into_iter();
+        Ok(items
+            .map(|(key, Known { since, what })| Item { key, since, what })
+            .collect())
+    }
+}
+
+/// How lists of things that were down are written.
+mod over_items {
+    use super::*;
+
+    pub(super) fn serialize<K, T, S>(
+        items: &[OverItem<K, T>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error>
+    where
+        K: Serialize,
+        T: Serialize + Hash + Eq,
+        S: Serializer,
+    {
+        together::write(items.iter().map(|item| (&item.key, &item.was)), serializer)
+    }
+
+    pub(super) fn deserialize<'de, K, T, D>(
+        deserializer: D,
+    ) -> Result<Vec<OverItem<K, T>>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        T: Deserialize<'de> + Clone,
+        D: Deserializer<'de>,
+    {
+        let items = together::read(deserializer)?.into_iter();
+        Ok(items.map(|(key, was)| OverItem { key, was }).collect())
+    }
 }
 
 /// The alert that a pass raises, before it is addressed to anybody.

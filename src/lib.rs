@@ -46,6 +46,7 @@ pub mod state;
 pub mod store;
 pub mod test_message;
 pub mod text;
+pub mod together;
 pub mod trouble;
 pub mod wording;
 

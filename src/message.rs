@@ -1,5 +1,7 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -25,8 +27,17 @@ const SUBJECT_CHARS: usize = 78;
 /// Width of the text, in characters.
 const TEXT_COLUMNS: usize = 72;
 
-/// A section of a mail lists so many things; the command below it shows all.
-const LISTED: usize = 60;
+/// More names than this do not fit into a subject, however short they are.
+const SUBJECT_NAMES: usize = 20;
+
+/// A section of a mail lists so many things, one a line, and names the command that shows all.
+const LISTED: usize = 40;
+
+/// More OSDs than this are told host by host.
+const SINGLY: usize = 12;
+
+/// Columns that the OSDs of a host have at least.
+const IDS_COLUMNS: usize = 15;
 
 /// What the mail says of itself, beside the alert.
 #[derive(Debug, Clone)]
@@ -158,7 +169,7 @@ pub fn subject(alert: &Alert) -> String {
         Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
         Report::Blind(change) if alert.never_told => vec![format!(
             "petanotify could not see {} for {length}",
-            over_keys(change, CheckName::to_string).join(", ")
+            seen_again(change)
         )],
         Report::Capacity(report) if cleared => vec![format!(
             "storage {} again (below {})",
@@ -171,10 +182,7 @@ pub fn subject(alert: &Alert) -> String {
         Report::Osds(change) if cleared => vec![all_up("OSD", &change.over)],
         Report::Osds(change) => osds_down(change),
         Report::Blind(_) if cleared => vec!["petanotify can see everything again".to_owned()],
-        Report::Blind(change) => vec![format!(
-            "petanotify cannot see {}",
-            sorted(change, CheckName::to_string).join(", ")
-        )],
+        Report::Blind(change) => vec![format!("petanotify cannot see {}", unseen(change))],
     };
     let cluster = wording::name(&alert.cluster);
     let mut subject = String::new();
@@ -200,97 +208,98 @@ fn all_recovered<K, T>(over: &[OverItem<K, T>]) -> bool {
 }
 
 fn nodes_down(change: &Change<String, Absence>) -> Vec<String> {
-    let all = sorted(change, |node| wording::name(node));
-    let head = match all.len() {
+    let down = down_keys(change);
+    let head = match down.len() {
         1 => "node down".to_owned(),
         many => format!("{many} nodes down"),
     };
-    let new: Vec<String> = change.new.iter().map(|n| wording::name(&n.key)).collect();
+    let new = change.new.first().map(|item| &item.key);
     // A damaged state may hold an alert about nothing.
-    let Some(first) = new.first().or(all.first()) else {
+    let Some(first) = new.or(down.first().copied()) else {
         return vec![head];
     };
-    let others = all.len().saturating_sub(1);
-    vec![
-        format!("{head}: {}", all.join(", ")),
-        format!("{head}: {first} and {others} more"),
-        head,
-    ]
+    let first = wording::name(first);
+    let others = down.len() - 1;
+    let all = named(&down, |node| wording::name(node)).map(|all| format!("{head}: {all}"));
+    let some = [format!("{head}: {first} and {others} more"), head];
+    all.into_iter().chain(some).collect()
 }
 
 fn osds_down(change: &Change<OsdId, DownOsd>) -> Vec<String> {
-    let all = sorted(change, OsdId::to_string);
-    let osds = || change.new.iter().chain(&change.still).map(|i| &i.what);
-    let hosts = wording::hosts(osds().filter(|osd| osd.host.is_some()));
-    let head = format!("{} down", wording::count(all.len(), "OSD"));
-    let named = format!("{head}{}", places(osds()));
-    let counted = format!("{head} on {}", wording::count(hosts.len(), "host"));
-    let new: Vec<String> = change.new.iter().map(|i| i.key.to_string()).collect();
-    let new = if change.still.is_empty() || new.is_empty() {
-        String::new()
-    } else {
-        format!(", new: {}", new.join(", "))
-    };
-    vec![
-        format!("{named}: {}", all.join(", ")),
-        format!("{named}{new}"),
-        format!("{counted}{new}"),
-        named,
-        counted,
-    ]
+    let down = down_keys(change);
+    let osds = change.new.iter().chain(&change.still).map(|i| &i.what);
+    let head = format!("{} down", wording::count(down.len(), "OSD"));
+    let on_hosts = format!("{head}{}", wording::places(osds.clone(), SUBJECT_NAMES));
+    let counted = format!("{head}{}", wording::places(osds, 0));
+    let all = named(&down, |osd| osd.to_string()).map(|all| format!("{on_hosts}: {all}"));
+    let mut wordings = Vec::from_iter(all);
+    if !change.still.is_empty() && !change.new.is_empty() {
+        let new: Vec<&OsdId> = change.new.iter().map(|item| &item.key).collect();
+        if let Some(new) = named(&new, |osd| osd.to_string()) {
+            wordings.push(format!("{on_hosts}, new: {new}"));
+            wordings.push(format!("{counted}, new: {new}"));
+        }
+        wordings.push(format!("{on_hosts}, {} new", new.len()));
+        wordings.push(format!("{counted}, {} new", new.len()));
+    }
+    wordings.extend([on_hosts, counted]);
+    wordings
 }
 
 fn nodes_were_down(change: &Change<String, Absence>, length: &str) -> Vec<String> {
-    let all = over_keys(change, |node| wording::name(node));
-    let head = match all.len() {
+    let down: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
+    let head = match down.len() {
         1 => "node was down".to_owned(),
         many => format!("{many} nodes were down"),
     };
-    vec![
-        format!("{head}: {} ({length})", all.join(", ")),
-        format!("{head} ({length})"),
-    ]
+    let all = named(&down, |node| wording::name(node));
+    let all = all.map(|all| format!("{head}: {all} ({length})"));
+    all.into_iter()
+        .chain([format!("{head} ({length})")])
+        .collect()
 }
 
 fn osds_were_down(change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> {
-    let all = over_keys(change, OsdId::to_string);
-    let were = if all.len() == 1 { "was" } else { "were" };
-    let head = format!("{} {were} down", wording::count(all.len(), "OSD"));
-    let places = places(change.over.iter().map(|over| &over.was.what));
-    vec![
-        format!("{head}{places}: {} ({length})", all.join(", ")),
-        format!("{head}{places} ({length})"),
+    let down: Vec<&OsdId> = change.over.iter().map(|over| &over.key).collect();
+    let were = if down.len() == 1 { "was" } else { "were" };
+    let head = format!("{} {were} down", wording::count(down.len(), "OSD"));
+    let osds = change.over.iter().map(|over| &over.was.what);
+    let on_hosts = format!("{head}{}", wording::places(osds, SUBJECT_NAMES));
+    let all = named(&down, |osd| osd.to_string());
+    let all = all.map(|all| format!("{on_hosts}: {all} ({length})"));
+    let shorter = [
+        format!("{on_hosts} ({length})"),
         format!("{head} ({length})"),
-    ]
+    ];
+    all.into_iter().chain(shorter).collect()
 }
 
-/// ` on node1, node2`, and what to say of those that are on no host.
-fn places<'a>(osds: impl Iterator<Item = &'a DownOsd>) -> String {
-    let (on_hosts, elsewhere): (Vec<_>, Vec<_>) = osds.partition(|osd| osd.host.is_some());
-    let hosts = wording::hosts(on_hosts).join(", ");
-    match (hosts.is_empty(), elsewhere.is_empty()) {
-        (false, true) => format!(" on {hosts}"),
-        (false, false) => format!(" on {hosts} and on no host"),
-        (true, _) if elsewhere.iter().all(|osd| osd.stray) => " (stray)".to_owned(),
-        (true, _) => " on no host".to_owned(),
-    }
-}
-
-/// All that was down.
-fn over_keys<K, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> Vec<String> {
-    change.over.iter().map(|over| show(&over.key)).collect()
+/// The names one by one, unless they are too many for a subject.
+fn named<K>(keys: &[&K], show: impl Fn(&K) -> String) -> Option<String> {
+    (keys.len() <= SUBJECT_NAMES).then(|| {
+        let names: Vec<String> = keys.iter().map(|key| show(key)).collect();
+        names.join(", ")
+    })
 }
 
 /// All that is down, new or not, in order.
-fn sorted<K: Ord, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> Vec<String> {
-    let mut keys: Vec<&K> = change
-        .new
-        .iter()
-        .chain(&change.still)
-        .map(|i| &i.key)
-        .collect();
+fn down_keys<K: Ord, T>(change: &Change<K, T>) -> Vec<&K> {
+    let down = change.new.iter().chain(&change.still);
+    let mut keys: Vec<&K> = down.map(|item| &item.key).collect();
     keys.sort();
-    keys.into_iter().map(show).collect()
+    keys
+}
+
+/// The checks that can be carried out again.
+fn seen_again(change: &Change<CheckName, String>) -> String {
+    let checks = change.over.iter().map(|over| over.key.to_string());
+    Vec::from_iter(checks).join(", ")
+}
+
+/// The checks that cannot be carried out.
+fn unseen(change: &Change<CheckName, String>) -> String {
+    let checks: Vec<String> = down_keys(change).iter().map(ToString::to_string).collect();
+    checks.join(", ")
 }
 
 /// The whole text, lines ended by `\n`.
@@ -313,9 +322,17 @@ fn text(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> String {
         Report::Osds(change) => osds_text(&mut text, alert, change),
         Report::Blind(change) => blind_text(&mut text, alert, change),
     }
-    if !alert.elsewhere.is_empty() {
-        text.section("Also wrong at this moment", alert.elsewhere.clone());
-    }
+    let elsewhere = alert.elsewhere.iter().flat_map(|line| {
+        let lines = wrap(line, TEXT_COLUMNS - 4).into_iter().enumerate();
+        lines.map(|(place, line)| {
+            if place == 0 {
+                line
+            } else {
+                format!("  {line}")
+            }
+        })
+    });
+    text.section("Also wrong at this moment", elsewhere);
     text.footer(alert, &sender.node);
     // Names are harmless already; what a damaged state holds may be anything, and RFC 5321 (section 2.3.8) forbids a bare CR.
     let printable = |c: char| if c.is_control() && c != '\n' { '?' } else { c };
@@ -339,21 +356,18 @@ impl Text<'_> {
     }
 
     /// A heading and indented lines; nothing at all where there are no lines.
-    fn section(&mut self, heading: &str, lines: Vec<String>) {
-        if lines.is_empty() {
+    fn section(&mut self, heading: &str, lines: impl IntoIterator<Item = String>) {
+        let mut lines = lines.into_iter().peekable();
+        if lines.peek().is_none() {
             return;
         }
         self.separate();
         self.out.push_str(heading);
         self.out.push_str(":\n");
-        let left_out = lines.len().saturating_sub(LISTED);
-        for line in lines.into_iter().take(LISTED) {
+        for line in lines {
             self.out.push_str("  ");
             self.out.push_str(&line);
             self.out.push('\n');
-        }
-        if left_out > 0 {
-            self.out.push_str(&format!("  ... and {left_out} more\n"));
         }
     }
 
@@ -443,51 +457,215 @@ fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
 }
 
 fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absence>) {
+    const ALL: &str = "consul members";
     text.paragraph(&down_sentence("node", alert, change));
-    let width = widest(change, |node| wording::name(node));
-    let line = |text: &Text<'_>, item: &Item<String, Absence>| {
-        format!(
-            "{}  {:<12}  {}",
-            pad(&wording::name(&item.key), width),
-            item.what.to_string(),
-            text.since(item.since)
-        )
+    let keys = (change.new.iter().chain(&change.still).map(|item| &item.key))
+        .chain(change.over.iter().map(|over| &over.key));
+    let width = keys.map(|key| wording::name(key).chars().count()).max();
+    let name = |key: &String| pad(&wording::name(key), width.unwrap_or(0));
+    let down = |text: &Text<'_>, items: &[Item<String, Absence>]| {
+        let line = |item: &Item<String, Absence>| {
+            let state = item.what.to_string();
+            let since = text.since(item.since);
+            format!("{}  {state:<12}  {since}", name(&item.key))
+        };
+        cut(items, line, ALL)
     };
-    down_sections(text, change, line, |node, _| {
-        pad(&wording::name(node), width)
-    });
-    text.section(
-        "Look closer with",
-        commands(&["consul members", "ceph osd tree down"]),
-    );
+    let new = down(text, &change.new);
+    text.section("New", new);
+    let still = down(text, &change.still);
+    text.section("Still down", still);
+    for (heading, over) in endings(&change.over) {
+        let line = |over: &&OverItem<String, Absence>| {
+            let span = text.span(over.was.since, over.was.until);
+            format!("{}  {span}", name(&over.key))
+        };
+        let lines = cut(&over, line, ALL);
+        text.section(&format!("{heading}, was down from"), lines);
+    }
+    text.section("Look closer with", commands(&[ALL, "ceph osd tree down"]));
+}
+
+/// An OSD that is down, or was so until a certain time.
+struct ToldOsd<'a> {
+    id: OsdId,
+    osd: &'a DownOsd,
+    since: Timestamp,
+    until: Option<Timestamp>,
 }
 
 fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>) {
-    text.paragraph(&down_sentence("OSD", alert, change));
-    let width = widest(change, OsdId::to_string);
-    let place = |id: &OsdId, osd: &DownOsd| {
-        let host = match (&osd.host, osd.stray) {
-            (Some(host), _) => format!("on {}", wording::name(host)),
-            (None, true) => "stray (in no CRUSH bucket)".to_owned(),
-            (None, false) => "on no host".to_owned(),
-        };
-        format!("{}  {host}", pad(&id.to_string(), width))
-    };
-    let line = |text: &Text<'_>, item: &Item<OsdId, DownOsd>| {
-        let mut line = place(&item.key, &item.what);
-        if item.what.status != "down" {
-            line.push_str(&format!(", {}", wording::name(&item.what.status)));
+    let mut sentence = down_sentence("OSD", alert, change);
+    let down = change.new.iter().chain(&change.still);
+    if change.new.len() + change.still.len() > SINGLY {
+        let hosts = wording::hosts(down.map(|item| &item.what)).len();
+        sentence.push_str(&format!(" They are on {}.", wording::count(hosts, "host")));
+    }
+    text.paragraph(&sentence);
+    let mut sections = vec![
+        ("New", told(&change.new)),
+        ("Still down", told(&change.still)),
+    ];
+    for (heading, over) in endings(&change.over) {
+        let osds = over.into_iter().map(|over| ToldOsd {
+            id: over.key,
+            osd: &over.was.what,
+            since: over.was.since,
+            until: Some(over.was.until),
+        });
+        sections.push((heading, osds.collect()));
+    }
+    let ids = sections
+        .iter()
+        .flat_map(|(_, osds)| osds.iter().map(|osd| osd.id));
+    let width = ids.max().map_or(0, |id| id.to_string().len());
+    for (heading, osds) in sections {
+        if osds.len() > SINGLY {
+            let lines = by_host(text, &osds);
+            text.section(&format!("{heading}, by host"), lines);
+        } else {
+            let over = osds.iter().any(|osd| osd.until.is_some());
+            let from = if over { ", was down from" } else { "" };
+            let lines: Vec<String> = osds.iter().map(|osd| one_osd(text, osd, width)).collect();
+            text.section(&format!("{heading}{from}"), lines);
         }
-        if item.what.out {
-            line.push_str(", out");
-        }
-        format!("{line}, {}", text.since(item.since))
-    };
-    down_sections(text, change, line, place);
+    }
     text.section(
         "Look closer with",
-        commands(&["ceph osd tree down", "ceph health detail"]),
+        commands(&[ALL_OSDS, "ceph health detail"]),
     );
+}
+
+fn told(down: &[Item<OsdId, DownOsd>]) -> Vec<ToldOsd<'_>> {
+    let osds = down.iter().map(|item| ToldOsd {
+        id: item.key,
+        osd: &item.what,
+        since: item.since,
+        until: None,
+    });
+    osds.collect()
+}
+
+/// Shows all OSDs that are down.
+const ALL_OSDS: &str = "ceph osd tree down";
+
+/// `osd.4  on node3, out, since 2026-11-23 02:14 CET (3 min)`
+fn one_osd(text: &Text<'_>, told: &ToldOsd<'_>, width: usize) -> String {
+    let host = match (&told.osd.host, told.osd.stray) {
+        (Some(host), _) => format!("on {}", wording::name(host)),
+        (None, true) => "stray (in no CRUSH bucket)".to_owned(),
+        (None, false) => "on no host".to_owned(),
+    };
+    let mut line = format!("{}  {host}", pad(&told.id.to_string(), width));
+    if let Some(until) = told.until {
+        return format!("{line}  {}", text.span(told.since, until));
+    }
+    if told.osd.status != "down" {
+        line.push_str(&format!(", {}", wording::name(&told.osd.status)));
+    }
+    if told.osd.out {
+        line.push_str(", out");
+    }
+    format!("{line}, {}", text.since(told.since))
+}
+
+/// What is told of the OSDs of one host.
+struct HostRow {
+    host: String,
+    ids: Vec<OsdId>,
+    out: usize,
+    /// For how long they are or were down: shortest and longest.
+    length: (Duration, Duration),
+}
+
+/// A line for each host, those with the most OSDs first: `node3  12 OSDs (2 out)  for 17 min  osd.0-11`
+fn by_host(text: &Text<'_>, osds: &[ToldOsd<'_>]) -> Vec<String> {
+    let mut hosts: BTreeMap<(Option<&str>, bool), Vec<&ToldOsd<'_>>> = BTreeMap::new();
+    for told in osds {
+        let place = (told.osd.host.as_deref(), told.osd.stray);
+        hosts.entry(place).or_default().push(told);
+    }
+    let mut hosts: Vec<Vec<&ToldOsd<'_>>> = hosts.into_values().collect();
+    hosts.sort_by_cached_key(|osds| {
+        let host = osds[0].osd.host.as_deref().unwrap_or_default();
+        (Reverse(osds.len()), wording::natural(host))
+    });
+    let left_out = hosts.split_off(hosts.len().min(LISTED));
+    let rows: Vec<HostRow> = hosts.iter().map(|osds| host_row(text, osds)).collect();
+    let mut lines = aligned(&rows);
+    if !left_out.is_empty() {
+        let osds = left_out.iter().map(Vec::len).sum();
+        lines.push(format!(
+            "... and {} on {}; all of them: {ALL_OSDS}",
+            wording::count(osds, "OSD"),
+            wording::count(left_out.len(), "more host"),
+        ));
+    }
+    lines
+}
+
+fn host_row(text: &Text<'_>, osds: &[&ToldOsd<'_>]) -> HostRow {
+    let lengths = || {
+        osds.iter()
+            .map(|told| age(told.since, told.until.unwrap_or(text.now)))
+    };
+    HostRow {
+        host: wording::osd_host(osds[0].osd),
+        ids: osds.iter().map(|told| told.id).collect(),
+        out: osds
+            .iter()
+            .filter(|told| told.osd.out && told.until.is_none())
+            .count(),
+        length: (
+            lengths().min().unwrap_or_default(),
+            lengths().max().unwrap_or_default(),
+        ),
+    }
+}
+
+/// The rows of a table as lines; the last column has what is left of the width.
+fn aligned(rows: &[HostRow]) -> Vec<String> {
+    let minute = Duration::from_secs(60);
+    let any_length = rows.iter().any(|row| row.length.1 >= minute);
+    let columns: Vec<[String; 3]> = rows
+        .iter()
+        .map(|row| {
+            let mut number = wording::count(row.ids.len(), "OSD");
+            if row.out > 0 {
+                number.push_str(&format!(" ({} out)", row.out));
+            }
+            let (shortest, longest) = row.length;
+            let longest = wording::duration(longest);
+            let up_to = if wording::duration(shortest) == longest {
+                ""
+            } else {
+                "up to "
+            };
+            let length = if any_length {
+                format!("for {up_to}{longest}")
+            } else {
+                String::new()
+            };
+            [row.host.clone(), number, length]
+        })
+        .collect();
+    let width = |column: usize| columns.iter().map(|row| row[column].chars().count()).max();
+    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    let mut lines = Vec::new();
+    for (row, columns) in rows.iter().zip(&columns) {
+        let mut line = String::new();
+        for (word, width) in columns.iter().zip(widths).filter(|(_, width)| *width > 0) {
+            line.push_str(&pad(word, width));
+            line.push_str("  ");
+        }
+        let room = (TEXT_COLUMNS - 2).saturating_sub(line.chars().count());
+        line.push_str(&wording::list_fitting(
+            &wording::osd_ranges(&row.ids),
+            room.max(IDS_COLUMNS),
+        ));
+        lines.push(line);
+    }
+    lines
 }
 
 fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, String>) {
@@ -501,7 +679,7 @@ fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, Str
              meanwhile is told in mails of its own."
         ));
     } else {
-        let names = sorted(change, CheckName::to_string).join(", ");
+        let names = unseen(change);
         text.paragraph(&format!(
             "petanotify cannot see the state of cluster {cluster}: {names} could not be checked for \
              some time. Until it can, no alert about them will come, and what was told before \
@@ -516,13 +694,10 @@ fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, Str
     }
     text.section("Not seen", lines);
     let over = change.over.iter().map(|over| {
-        format!(
-            "{:<8}  {}",
-            over.key,
-            text.span(over.was.since, over.was.until)
-        )
+        let span = text.span(over.was.since, over.was.until);
+        format!("{:<8}  {span}", over.key)
     });
-    let over = over.collect();
+    let over = Vec::from_iter(over);
     text.section("Seen again, was not seen from", over);
     text.section(
         "Look closer with",
@@ -568,46 +743,26 @@ fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> Stri
     }
 }
 
-/// The lists of what is new, what is still down and what is over.
-fn down_sections<K, T>(
-    text: &mut Text<'_>,
-    change: &Change<K, T>,
-    line: impl Fn(&Text<'_>, &Item<K, T>) -> String,
-    place: impl Fn(&K, &T) -> String,
-) {
-    let lines =
-        |text: &Text<'_>, items: &[Item<K, T>]| items.iter().map(|i| line(text, i)).collect();
-    let new = lines(text, &change.new);
-    text.section("New", new);
-    let still = lines(text, &change.still);
-    text.section("Still down", still);
-    for (ending, heading) in [
-        (Ending::Recovered, "Up again, was down from"),
-        (
-            Ending::Removed,
-            "No longer part of the cluster, was down from",
-        ),
-    ] {
-        let over = change.over.iter().filter(|over| over.was.ending == ending);
-        let over = over.map(|over| {
-            format!(
-                "{}  {}",
-                place(&over.key, &over.was.what),
-                text.span(over.was.since, over.was.until)
-            )
-        });
-        let over = over.collect();
-        text.section(heading, over);
-    }
+/// What is over, by how it ended, each with the heading for it.
+fn endings<K, T>(over: &[OverItem<K, T>]) -> [(&'static str, Vec<&OverItem<K, T>>); 2] {
+    [
+        (Ending::Recovered, "Up again"),
+        (Ending::Removed, "No longer part of the cluster"),
+    ]
+    .map(|(ending, heading)| {
+        let over = over.iter().filter(|over| over.was.ending == ending);
+        (heading, over.collect())
+    })
 }
 
-fn widest<K, T>(change: &Change<K, T>, show: impl Fn(&K) -> String) -> usize {
-    let down = change.new.iter().chain(&change.still).map(|i| &i.key);
-    let over = change.over.iter().map(|o| &o.key);
-    down.chain(over)
-        .map(|key| show(key).chars().count())
-        .max()
-        .unwrap_or(0)
+/// A line for each item; where they are too many, the last one says how to see `all`.
+fn cut<I>(items: &[I], line: impl Fn(&I) -> String, all: &str) -> Vec<String> {
+    let mut lines: Vec<String> = items.iter().take(LISTED).map(line).collect();
+    if items.len() > LISTED {
+        let more = items.len() - LISTED;
+        lines.push(format!("... and {more} more; all of them: {all}"));
+    }
+    lines
 }
 
 fn pad(word: &str, width: usize) -> String {
@@ -695,6 +850,26 @@ mod tests {
         })
     }
 
+    /// 3,000 OSDs on hosts of 20: all of some hosts, others here and there.
+    fn many_osds() -> Vec<Item<OsdId, DownOsd>> {
+        let of_host = |host: i64| {
+            let number = match host {
+                0..52 => 20,
+                52..88 => 13,
+                _ => 1 + host % 7,
+            };
+            (0..number).map(move |place| {
+                let id = host * 20 + place * if number < 6 { 3 } else { 1 };
+                let out = host < 3 && place < 2;
+                let host = format!("storage-{:04}", host + 1);
+                item(OsdId(id), BEGAN, osd(Some(&host), "down", out, false))
+            })
+        };
+        let mut osds: Vec<_> = (0..500).flat_map(of_host).take(3000).collect();
+        osds.sort_by_key(|osd| osd.key);
+        osds
+    }
+
     fn examples() -> Vec<(&'static str, &'static str, Alert)> {
         let down = |host| osd(Some(host), "down", false, false);
         let osds = |new, still, over| Report::Osds(change(new, still, over));
@@ -715,7 +890,49 @@ mod tests {
                 ),
             )
         };
+        let mut many = many_osds();
+        let many_new = many.split_off(2940);
+        let many_down = alert(Kind::Updated, osds(many_new, many, vec![]));
+        let over_osds = many_osds()
+            .into_iter()
+            .map(|osd| over(osd.key, Ending::Recovered, osd.what));
+        let many_nodes = (851..=1000).map(|number| {
+            let state = if number < 999 {
+                Absence::Failed
+            } else {
+                Absence::Missing
+            };
+            item(format!("storage-{number:04}"), BEGAN, state)
+        });
+        let many_nodes = Alert {
+            elsewhere: vec![
+                "storage 61 % full (over 60 %), 4.91 TiB of 8.00 TiB".to_owned(),
+                "12 OSDs down on storage-0851, storage-0852, storage-0853, storage-0854, storage-0855, storage-0856"
+                    .to_owned(),
+            ],
+            ..alert(Kind::Raised, nodes(many_nodes.collect(), vec![], vec![]))
+        };
         vec![
+            (
+                "many-osds-raised",
+                "[prod] 3000 OSDs down on 461 hosts",
+                alert(Kind::Raised, osds(many_osds(), vec![], vec![])),
+            ),
+            (
+                "many-osds-updated",
+                "[prod] 3000 OSDs down on 461 hosts, 60 new",
+                many_down,
+            ),
+            (
+                "many-osds-cleared",
+                "[prod] all OSDs are up again",
+                alert(Kind::Cleared, osds(vec![], vec![], over_osds.collect())),
+            ),
+            (
+                "many-nodes-raised",
+                "[prod] 150 nodes down: storage-0851 and 149 more",
+                many_nodes,
+            ),
             (
                 "osds-raised",
                 "[prod] 2 OSDs down on node3: osd.4, osd.7",
@@ -1073,8 +1290,9 @@ mod tests {
         );
         assert_eq!(subject(&alert), "[prod] 300 OSDs down on 60 hosts");
         let mail = composed(&alert);
-        assert!(mail.contains("... and 240 more"), "{mail}");
-        assert!(mail.lines().count() < 100);
+        let rest = "... and 100 OSDs on 20 more hosts; all of them: ceph osd tree down";
+        assert!(mail.contains(rest), "{mail}");
+        assert!(mail.lines().count() < 70);
     }
 
     #[test]
@@ -1140,7 +1358,7 @@ mod tests {
         for (alert, told) in [
             (old, "Date: Thu, 01 Jan 1970 00:00:00 +0000\n"),
             (last, "mail 4294967296\n"),
-            (unprintable, "\n  a?b\nc??\n"),
+            (unprintable, "\n  a b c??\n"),
             (empty, "Subject: [prod] 0 nodes down\n"),
         ] {
             let mail = composed_at(&alert, at(NOW));

@@ -287,7 +287,7 @@ impl<'a> Screen<'a> {
             CheckName::Capacity => List::default(),
             CheckName::Nodes => {
                 let mut nodes: Vec<_> = memory.nodes.down.iter().collect();
-                nodes.sort_by_key(|(node, _)| natural(node));
+                nodes.sort_by_key(|(node, _)| wording::natural(node));
                 let rows = nodes.into_iter().map(|(node, down)| Row {
                     name: wording::name(node),
                     state: down.what.to_string(),
@@ -306,7 +306,7 @@ impl<'a> Screen<'a> {
                     hosts.entry(host).or_default().push((id, down));
                 }
                 let mut hosts: Vec<_> = hosts.into_iter().collect();
-                hosts.sort_by_key(|(host, osds)| (Reverse(osds.len()), natural(host)));
+                hosts.sort_by_key(|(host, osds)| (Reverse(osds.len()), wording::natural(host)));
                 let rows = hosts.into_iter().map(|(host, osds)| {
                     let ages = || osds.iter().map(|(_, osd)| self.age(osd.since));
                     let oldest = wording::duration(ages().max().unwrap_or_default());
@@ -354,7 +354,8 @@ impl<'a> Screen<'a> {
                 row.state,
                 row.age
             );
-            let osds = listed(&row.osds, room.saturating_sub(head.chars().count() + 2));
+            let osds =
+                wording::list_fitting(&row.osds, room.saturating_sub(head.chars().count() + 2));
             let line = format!("{head}  {osds}");
             lines.push(format!("{:indent$}{}\n", "", fit(line.trim_end(), room)));
         }
@@ -639,29 +640,6 @@ fn osd_in_words(id: OsdId, osd: &Down<DownOsd>) -> String {
         true => id.to_string(),
         false => format!("{id} ({})", marks.join(", ")),
     }
-}
-
-/// As many of the names as fit, with dots for the others.
-fn listed(names: &[String], columns: usize) -> String {
-    let mut line = String::new();
-    for (place, name) in names.iter().enumerate() {
-        let comma = if place == 0 { "" } else { ", " };
-        let dots = if place + 1 == names.len() { 0 } else { 5 };
-        if (line.len() + comma.len()) + name.chars().count() + dots > columns {
-            line.push_str(if place == 0 { "..." } else { ", ..." });
-            break;
-        }
-        line.push_str(comma);
-        line.push_str(name);
-    }
-    line
-}
-
-/// Orders names as people do: `node2` before `node10`.
-fn natural(name: &str) -> (String, u64, String) {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = name[stem.len()..].parse().unwrap_or(u64::MAX);
-    (stem.to_owned(), number, name.to_owned())
 }
 
 /// A text in at most so many lines, none longer than `columns`.
@@ -1115,7 +1093,7 @@ mod tests {
     #[test]
     fn hosts_are_in_the_order_of_their_numbers() {
         let mut names = ["node10", "rack", "node2", "a", "node2b", "node1"];
-        names.sort_by_key(|name| natural(name));
+        names.sort_by_key(|name| wording::natural(name));
         assert_eq!(names, ["a", "node1", "node2", "node10", "node2b", "rack"]);
     }
 }

@@ -65,12 +65,12 @@ impl fmt::Display for Unclear {
                 "no pending mail has the id {prefix}; see what is pending with: petanotify queue list"
             ),
             Unclear::Several(prefix, ids) => {
-                let ids: Vec<String> = ids.iter().map(MailId::to_string).collect();
+                let named = ids.iter().map(MailId::to_string);
                 write!(
                     f,
                     "{prefix} fits {} pending mails, {}: add digits",
                     ids.len(),
-                    crate::wording::list_some(&ids, NAMED)
+                    crate::wording::list_first(named, NAMED)
                 )
             }
         }

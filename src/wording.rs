@@ -16,6 +16,10 @@ const NAME_CHARS: usize = 64;
 /// A name as it came from the cluster, made harmless: one line, no control characters, nothing that turns the direction of
 /// the text that follows (Unicode Technical Report 36, section 2.5), cut at 64 characters.
 pub fn name(raw: &str) -> String {
+    // Nearly all are so.
+    if raw.len() <= NAME_CHARS && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return raw.to_owned();
+    }
     let mut clean: String = raw
         .chars()
         .take(NAME_CHARS)
@@ -142,48 +146,47 @@ pub fn capacity_summary(report: &Reading) -> String {
 
 /// What could not be read below the nodes' folder in Consul, if anything.
 pub fn unreadable_nodes(membership: &Membership) -> Option<String> {
-    let broken: Vec<String> = membership
-        .unreadable
+    let broken = &membership.unreadable;
+    let (head, consequence) = match broken.len() {
+        0 => return None,
+        1 => ("1 node's entry".to_owned(), "it is not watched"),
+        many => (format!("{many} nodes' entries"), "they are not watched"),
+    };
+    let told = broken
         .iter()
-        .map(|(key, reason)| format!("{}: {reason}", name(key)))
-        .collect();
-    (!broken.is_empty()).then(|| {
-        let entries = if broken.len() == 1 {
-            "entry"
-        } else {
-            "entries"
-        };
-        format!(
-            "{} node {entries} in Consul cannot be read and not be watched: {}",
-            broken.len(),
-            list_some(&broken, 5)
-        )
-    })
+        .map(|(key, reason)| format!("{}: {reason}", name(key)));
+    Some(format!(
+        "{head} in Consul cannot be read, so {consequence}: {}",
+        list_first(told, 5)
+    ))
 }
 
 /// One line for `check` and `status`.
 pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold_passes: u32) -> String {
-    let down: Vec<String> = watch.down.keys().map(|n| name(n)).collect();
-    summary("node", total, &down, held_back(watch), hold_passes)
+    let down = watch.down.keys().map(|node| name(node));
+    summary("node", total, down, held_back(watch), hold_passes)
 }
 
 /// One line for `check` and `status`.
 pub fn osds_summary(watch: &Watch<OsdId, DownOsd>, total: usize, hold_passes: u32) -> String {
-    let down: Vec<String> = watch
-        .down
-        .iter()
-        .map(|(id, osd)| format!("{id}/{}", osd_host(&osd.what)))
-        .collect();
-    summary("OSD", total, &down, held_back(watch), hold_passes)
+    let down = watch.down.iter();
+    let down = down.map(|(id, osd)| format!("{id}/{}", osd_host(&osd.what)));
+    summary("OSD", total, down, held_back(watch), hold_passes)
 }
 
 fn held_back<K, T>(watch: &Watch<K, T>) -> usize {
     watch.down.values().filter(|d| !d.announced).count()
 }
 
-fn summary(noun: &str, total: usize, down: &[String], held: usize, hold_passes: u32) -> String {
+fn summary(
+    noun: &str,
+    total: usize,
+    down: impl ExactSizeIterator<Item = String>,
+    held: usize,
+    hold_passes: u32,
+) -> String {
     let all = count(total, noun);
-    if down.is_empty() {
+    if down.len() == 0 {
         return match total {
             0 => format!("no {noun} in the cluster"),
             1 => format!("the only {noun} is up"),
@@ -197,7 +200,7 @@ fn summary(noun: &str, total: usize, down: &[String], held: usize, hold_passes: 
     format!(
         "{} of {all} down{held}: {}",
         down.len(),
-        list_some(down, 10)
+        list_first(down, 10)
     )
 }
 
@@ -208,14 +211,51 @@ pub fn headline(summary: &str) -> &str {
 
 /// `a, b, c`, or `a, b and 7 more`
 pub fn list_some(names: &[String], most: usize) -> String {
-    if names.len() <= most {
-        return names.join(", ");
+    list_first(names.iter().cloned(), most)
+}
+
+/// The same for names of which only those that are shown are made.
+pub fn list_first(mut names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let all = names.len();
+    let shown: Vec<String> = names.by_ref().take(most).collect();
+    let shown = shown.join(", ");
+    if all <= most {
+        return shown;
     }
-    format!(
-        "{} and {} more",
-        names[..most].join(", "),
-        names.len() - most
-    )
+    format!("{shown} and {} more", all - most)
+}
+
+/// As many of the names as fit into so many columns, with dots for the others.
+pub fn list_fitting(names: &[String], columns: usize) -> String {
+    let mut line = String::new();
+    for (place, name) in names.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        let dots = if place + 1 == names.len() { 0 } else { 5 };
+        if (line.len() + comma.len()) + name.chars().count() + dots > columns {
+            line.push_str(if place == 0 { "..." } else { ", ..." });
+            break;
+        }
+        line.push_str(comma);
+        line.push_str(name);
+    }
+    line
+}
+
+/// Orders names as people do: `node2` before `node10`.
+pub fn natural(name: &str) -> (String, u64, String) {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = name[stem.len()..].parse().unwrap_or(u64::MAX);
+    (stem.to_owned(), number, name.to_owned())
+}
+
+/// OSDs in as few words as can be: `osd.1`, `osd.4-9`. They must be in order.
+pub fn osd_ranges(ids: &[OsdId]) -> Vec<String> {
+    ids.chunk_by(|OsdId(one), OsdId(next)| one.checked_add(1) == Some(*next))
+        .flat_map(|run| match run {
+            [first, .., OsdId(last)] if run.len() > 2 => vec![format!("{first}-{last}")],
+            few => few.iter().map(OsdId::to_string).collect(),
+        })
+        .collect()
 }
 
 /// Where an OSD is: its host's name, or that it has none.
@@ -227,10 +267,30 @@ pub fn osd_host(osd: &DownOsd) -> String {
     }
 }
 
-/// The distinct places of some OSDs, in order.
-pub fn hosts<'a>(osds: impl IntoIterator<Item = &'a DownOsd>) -> Vec<String> {
-    let distinct: BTreeSet<String> = osds.into_iter().map(osd_host).collect();
-    distinct.into_iter().collect()
+/// ` on node1, node2`, and what to say of those that are on no host. More hosts than `most` are only counted.
+pub fn places<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone, most: usize) -> String {
+    let on_hosts = hosts(osds.clone());
+    let mut elsewhere = osds.into_iter().filter(|osd| osd.host.is_none()).peekable();
+    let none_elsewhere = elsewhere.peek().is_none();
+    let named = match on_hosts.len() {
+        0 if elsewhere.all(|osd| osd.stray) => return " (stray)".to_owned(),
+        0 => return " on no host".to_owned(),
+        few if few <= most => {
+            let names: Vec<String> = on_hosts.into_iter().map(name).collect();
+            names.join(", ")
+        }
+        many => count(many, "host"),
+    };
+    match none_elsewhere {
+        true => format!(" on {named}"),
+        false => format!(" on {named} and on no host"),
+    }
+}
+
+/// The distinct hosts of some OSDs.
+pub fn hosts<'a>(osds: impl IntoIterator<Item = &'a DownOsd>) -> BTreeSet<&'a str> {
+    let hosts = osds.into_iter().filter_map(|osd| osd.host.as_deref());
+    hosts.collect()
 }
 
 #[cfg(test)]
@@ -287,7 +347,7 @@ mod tests {
     #[test]
     fn a_headline_is_a_summary_without_names() {
         let names = ["osd.1/a: b".to_owned(), "osd.2/c".to_owned()];
-        let held = summary("OSD", 8, &names, 1, 3);
+        let held = summary("OSD", 8, names.into_iter(), 1, 3);
         let expected = "2 of 8 OSDs down (1 not counted before 3 passes in a row)";
         assert_eq!(headline(&held), expected);
         assert_eq!(headline("all 8 OSDs are up"), "all 8 OSDs are up");
@@ -332,7 +392,53 @@ mod tests {
     #[test]
     fn lists_are_cut_with_a_count() {
         let names: Vec<String> = (0..4).map(|n| format!("osd.{n}")).collect();
-        assert_eq!(list_some(&names, 4), "osd.0, osd.1, osd.2, osd.3");
-        assert_eq!(list_some(&names, 2), "osd.0, osd.1 and 2 more");
+        let some = |most| list_some(&names, most);
+        assert_eq!(some(4), "osd.0, osd.1, osd.2, osd.3");
+        assert_eq!(some(2), "osd.0, osd.1 and 2 more");
+    }
+
+    #[test]
+    fn osds_in_a_row_are_a_range() {
+        for (ids, ranges) in [
+            (&[][..], &[][..]),
+            (&[3], &["osd.3"]),
+            (&[3, 4], &["osd.3", "osd.4"]),
+            (&[3, 4, 5], &["osd.3-5"]),
+            (
+                &[0, 2, 7, 8, 9, 10, 12],
+                &["osd.0", "osd.2", "osd.7-10", "osd.12"],
+            ),
+            (
+                &[i64::MAX - 1, i64::MAX],
+                &["osd.9223372036854775806", "osd.9223372036854775807"],
+            ),
+        ] {
+            let ids: Vec<OsdId> = ids.iter().copied().map(OsdId).collect();
+            assert_eq!(osd_ranges(&ids), ranges);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_in_consul_is_told_in_whole_sentences() {
+        let told = |keys: &[&str]| {
+            let broken = keys
+                .iter()
+                .map(|key| ((*key).to_owned(), "no JSON".to_owned()));
+            unreadable_nodes(&Membership {
+                unreadable: broken.collect(),
+                ..Membership::default()
+            })
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(
+            told(&["a"]).as_deref(),
+            Some("1 node's entry in Consul cannot be read, so it is not watched: a: no JSON")
+        );
+        assert_eq!(
+            told(&["a", "b"]).as_deref(),
+            Some(
+                "2 nodes' entries in Consul cannot be read, so they are not watched: a: no JSON, b: no JSON"
+            )
+        );
     }
 }
