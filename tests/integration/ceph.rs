@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use crate::cluster::LIMIT;
 
 /// The two questions that petanotify asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +221,7 @@ impl Ceph {
         let answer = "cat \"$here/$what.answer\"";
         let _ = fs::remove_file(self.folder.join("release"));
         let _ = fs::remove_file(self.folder.join(format!("{name}.asked")));
+        let _ = fs::remove_file(self.folder.join(format!("{name}.waits")));
         let (text, printed) = match behaviour {
             Behaviour::Answer(text) => (answer.to_owned(), text.clone()),
             Behaviour::Fail {
@@ -238,7 +243,10 @@ impl Ceph {
             Behaviour::Wait(text) => {
                 let wait =
                     "while [ -d \"$here\" ] && [ ! -e \"$here/release\" ]; do sleep 0.05; done";
-                (format!("{wait}; {answer}"), text.clone())
+                (
+                    format!(": >\"$here/$what.waits\"; {wait}; {answer}"),
+                    text.clone(),
+                )
             }
             Behaviour::Meet(text) => {
                 let met = format!("[ -e \"$here/{other}.asked\" ]");
@@ -266,6 +274,16 @@ impl Ceph {
         let new = self.folder.join(format!("{name}.new"));
         fs::write(&new, text).unwrap();
         fs::rename(&new, self.folder.join(format!("{name}.sh"))).unwrap();
+    }
+
+    /// Waits until a call does `Wait`.
+    pub(crate) fn wait_for_waiting(&self, question: Question) {
+        let waits = self.folder.join(format!("{}.waits", question.file()));
+        let started = Instant::now();
+        while !waits.exists() {
+            assert!(started.elapsed() < LIMIT, "nobody waits");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Lets those that `Wait` go on.

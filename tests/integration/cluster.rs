@@ -22,7 +22,7 @@ use crate::consul::Consul;
 use crate::relay::{Mail, Relay};
 
 /// No run may take longer; a pass has 50 s for mail and the checks have deadlines of their own.
-const LIMIT: Duration = Duration::from_secs(75);
+pub(crate) const LIMIT: Duration = Duration::from_secs(75);
 
 /// A user without rights, whom the tests become where root would be let through.
 const NOBODY: u32 = 65534;

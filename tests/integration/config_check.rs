@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::ceph::{Behaviour, Question, recorded};
 use crate::certificates::Authority;
 use crate::cluster::{Cluster, Run};
-use crate::consul::{Fault as ConsulFault, NODES};
+use crate::consul::Fault as ConsulFault;
 use crate::relay::{Fault, Stage, Tls, says};
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -209,7 +209,7 @@ fn it_works_while_a_pass_is_running() {
         &Behaviour::Wait(recorded("18.2.7/osd-tree.healthy")),
     );
     let pass = cluster.start(&["check"]);
-    cluster.consul.wait_for_request(NODES);
+    cluster.ceph.wait_for_waiting(Question::OsdTree);
     cluster.ceph.does(
         Question::OsdTree,
         &Behaviour::Answer(recorded("18.2.7/osd-tree.healthy")),
