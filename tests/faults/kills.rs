@@ -202,7 +202,7 @@ impl Campaign {
             Plot::Passes | Plot::Asked => &["check"],
             Plot::TwoPlaces => {
                 // A few runs in each place, and not the same step of the story each time.
-                if shot.is_multiple_of(5) {
+                if shot.is_multiple_of(3) {
                     self.protect(!self.is_away);
                 }
                 &["check"]
