@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+mod first_version;
+
 use jiff::Timestamp;
 use lettre::Address;
 use serde::de::IgnoredAny;
@@ -202,12 +204,17 @@ pub fn parse(bytes: &[u8]) -> Result<State, Unusable> {
         return Err(Unusable::Broken("it is empty".to_owned()));
     }
     let seal = Seal::of(bytes);
-    let read: Result<State, _> = serde_json::from_slice(bytes);
+    let mut read: Result<State, _> = serde_json::from_slice(bytes);
     let version = match &read {
         Ok(state) => Some(state.version),
-        // A later version may differ in any other field.
+        // Another version may differ in any other field.
         Err(_) => version(bytes),
     };
+    if let (Err(_), Some(1)) = (&read, version) {
+        read = serde_json::from_slice(bytes)
+            .map(first_version::upgrade)
+            .and_then(serde_json::from_value);
+    }
     match (read, version, seal) {
         (_, Some(newer), Seal::Right | Seal::Missing) if newer > VERSION => {
             Err(Unusable::Newer(newer))
@@ -264,6 +271,33 @@ mod tests {
         let mut first = serde_json::to_value(&state).unwrap();
         first["version"] = 1.into();
         assert_eq!(parse(&serde_json::to_vec(&first).unwrap()), Ok(state));
+    }
+
+    #[test]
+    fn what_the_first_release_wrote_is_remembered() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/state/version-1.json"
+        );
+        let state = parse(&std::fs::read(path).unwrap()).unwrap();
+        let osds = &state.memory.osds;
+        let down: Vec<String> = osds.down.keys().map(ToString::to_string).collect();
+        let over: Vec<String> = osds.over.keys().map(ToString::to_string).collect();
+        assert_eq!((down, over), (vec!["osd.1".into()], vec!["osd.2".into()]));
+        assert!(osds.down.values().all(|down| down.announced));
+        assert_eq!(state.memory.blind.down.len(), 1);
+        let subjects = state
+            .queue
+            .iter()
+            .map(|e| crate::message::subject(&e.alert));
+        assert_eq!(
+            subjects.collect::<Vec<_>>(),
+            [
+                "[prod] 2 OSDs down on node1, node2: osd.1, osd.2",
+                "[prod] petanotify cannot see nodes"
+            ]
+        );
+        assert_eq!(parse(&render(&state).unwrap()), Ok(state));
     }
 
     #[test]
