@@ -148,6 +148,11 @@ impl Entry {
         }
     }
 
+    /// Whether its id is made of what it says; else it is damaged.
+    pub fn has_its_own_id(&self) -> bool {
+        self.id == MailId::new(&self.alert.incident, self.alert.sequence, self.to.as_ref())
+    }
+
     /// Whether a pass at `now` is to try it. A time that lies further ahead than any wait lasts comes from a clock that
     /// has been set back since, and is not waited for.
     fn is_due(&self, now: Timestamp) -> bool {
@@ -381,9 +386,11 @@ impl Queue {
         ranked.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// Takes up the mails of another queue that are not in this one, each once.
-    pub fn adopt(&mut self, other: Queue) {
+    /// Takes up the mails of another queue that are not in this one, each once. Of two with the same id the one counts that
+    /// has it rightly.
+    pub fn adopt(&mut self, mut other: Queue) {
         let mut known: HashSet<MailId> = self.0.iter().map(|entry| entry.id.clone()).collect();
+        other.0.sort_by_key(|entry| !entry.has_its_own_id());
         let others = other.0.into_iter();
         let others = others.filter(|entry| known.insert(entry.id.clone()));
         self.0.extend(others);

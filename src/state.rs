@@ -130,10 +130,10 @@ impl State {
 }
 
 /// The mails of a queue that are overtaken in a later one: by a later mail of the same incident to the same recipient, or,
-/// those that nobody was known for, by any that is addressed.
+/// those that nobody was known for, by any that is addressed. One whose id is not its own is damaged and overtakes nothing.
 fn overtaken(queue: &Queue, later: &Queue) -> HashSet<MailId> {
     let mut latest: HashMap<(&str, Option<&Address>), u32> = HashMap::new();
-    for entry in later {
+    for entry in later.iter().filter(|entry| entry.has_its_own_id()) {
         let (incident, sequence) = (entry.alert.incident.as_str(), entry.alert.sequence);
         let to = entry.to.as_ref();
         let last = latest.entry((incident, to)).or_default();
@@ -555,9 +555,18 @@ mod tests {
         let reworded = altered(|document| document["queue"][0]["alert"]["cluster"] = "x".into());
         let (state, _) = reworded.recover(Some(good.clone()));
         assert_eq!(state.queue, good.queue);
+        // The mail that has overtaken it bears the id of another.
+        let (one, two) = (with_mail(1, 2, &["a", "b"]), with_mail(1, 3, &["a", "b"]));
+        let mut document = serde_json::to_value(&two).unwrap();
+        document["queue"][0]["alert"]["sequence"] = 1.into();
+        document["queue"][0]["id"] = document["queue"][1]["id"].clone();
+        let queue = serde_json::from_value(document["queue"].take()).unwrap();
+        let (state, _) = State { queue, ..two }.recover(Some(one.clone()));
+        assert_eq!(state.queue, one.queue);
         let doubled = altered(|document| {
             let mail = document["queue"][0].clone();
             document["queue"].as_array_mut().unwrap().push(mail);
+            document["queue"][0]["to"] = "x@example.org".into();
         });
         assert_eq!(doubled.queue.len(), 2);
         for backup in [None, Some(good.clone())] {
