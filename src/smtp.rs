@@ -182,9 +182,10 @@ impl Session {
         delivery
     }
 
-    /// How long the last TCP connection took to be made: one round trip to the server. `None` before the first.
+    /// A round trip to the server: the shortest time in which it answered over the last connection. `None` before the first.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
+        let now = self.connection.as_ref().map(Connection::round_trip);
+        now.or(self.round_trip)
     }
 
     /// Says goodbye to the server, waiting a second at most. Dropping the session does the same.

@@ -88,6 +88,8 @@ impl<'a> Mail<'a> {
 /// server is still there to hear it.
 pub(super) struct Connection {
     stream: Stream,
+    /// The shortest time in which the server answered so far.
+    round_trip: Duration,
     /// For each step.
     timeout: Duration,
     /// For all of them.
@@ -129,8 +131,10 @@ impl Connection {
             let words = "without TLS the password would be readable on the way, so it was not sent";
             return Err(Fault::new(Cause::PlainLogin, words).at(Stage::Login));
         }
+        let stream = dial(relay, deadline).map_err(|fault| fault.at(Stage::Connect))?;
         let mut connection = Connection {
-            stream: dial(relay, deadline).map_err(|fault| fault.at(Stage::Connect))?,
+            round_trip: stream.round_trip(),
+            stream,
             timeout: relay.timeout,
             deadline,
             extensions: Vec::new(),
@@ -382,9 +386,10 @@ impl Connection {
         Ok(words_of(&answer))
     }
 
-    /// How long TCP took to connect.
+    /// How far the server is: the shortest time in which it answered so far. That of one answer alone, be it TCP's when it
+    /// connected, tells as well how busy both machines are.
     pub(super) fn round_trip(&self) -> Duration {
-        self.stream.round_trip()
+        self.round_trip
     }
 
     /// Asks whether a mail from this sender to this recipient would be taken, and calls it off again: no text is sent. The
@@ -472,10 +477,14 @@ impl Connection {
     fn step(&mut self, stage: Stage, said: &[u8], expected: Severity) -> Result<Response, Failure> {
         self.expect_silence(stage, UNASKED)?;
         let wait = self.wait();
+        let asked = Instant::now();
         let answer = match self.stream.say(said, wait) {
             Ok(()) => self.stream.hear(wait),
             Err(unsaid) => Err(unsaid.fault),
         };
+        if !said.is_empty() && answer.is_ok() {
+            self.round_trip = self.round_trip.min(asked.elapsed());
+        }
         let answer = answer.and_then(|answer| judge(answer, expected));
         self.over = answer.as_ref().is_err_and(breaks);
         answer.map_err(|fault| fault.at(stage))

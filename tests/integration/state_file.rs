@@ -156,8 +156,8 @@ fn of_a_state_that_is_not_as_it_was_written_a_copy_is_kept_and_it_is_told_once()
             "\"osds\":  {\n      \"incident\": {",
         ),
         (
-            "\"1\": {\n          \"since\"",
-            "\"3\": {\n          \"since\"",
+            "\"which\": [\n            1\n",
+            "\"which\": [\n            3\n",
         ),
         ("\"announced\": true", "\"announced\": false"),
         ("\"duration_ms\": ", "\"duration_ms\": 1"),
