@@ -13,7 +13,9 @@ RUN_LIMIT_S = 120
 
 
 def binary():
-    """The release build in cargo's build folder."""
+    """The release build in cargo's build folder, or what $PETANOTIFY names."""
+    if "PETANOTIFY" in os.environ:
+        return Path(os.environ["PETANOTIFY"]).resolve()
     root = Path(__file__).resolve().parents[3]
     build = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
     return build / "release" / "petanotify"
