@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use petanotify::alert::{Memory, Observed, Rules, judge_pass};
 use petanotify::facts::Usage;
 use petanotify::settings::environment::Environment;
-use petanotify::settings::{self, Settings, petasan};
+use petanotify::settings::ways::ways;
+use petanotify::settings::{self, Settings};
 use petanotify_fuzz::{assert_one_line, check_entry, now, sender, usual_entry};
 
 /// A password in a place where none belongs.
@@ -92,14 +93,15 @@ fn use_them(settings: &Settings) {
         };
         let verdict = judge_pass(memory, observed, rules, now());
         memory = verdict.memory;
-        let Ok(relay) = petasan::relay(&settings.smtp, None) else {
+        let ways = ways(settings, None);
+        let Some(from) = ways.first_sender() else {
             continue;
         };
         for alert in verdict.alerts {
             for recipient in &settings.recipients {
                 let mut entry = usual_entry(recipient.address.clone());
                 entry.alert = alert.clone();
-                check_entry(&entry, &sender(relay.from.clone()));
+                check_entry(&entry, &sender(from.clone()));
             }
         }
     }
