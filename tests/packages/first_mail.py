@@ -68,6 +68,7 @@ def first_mail(machine, mail):
     terminal.type("cp /root/ca.pem /etc/petanotify/")
     terminal.type(f"(umask 077 && echo '{PASSWORD}' >/etc/petanotify/smtp-password)")
     terminal.type(f"cat >/etc/petanotify/petanotify.toml <<'END'\n{to_toml(settings)}END")
+    terminal.type("petanotify config check")
     terminal.type("petanotify test-mail")
     took = time.monotonic() - terminal.began
     (arrived,) = mail.read("ops")
