@@ -4,7 +4,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::keys::show;
 use super::value::Written;
 use super::{Origin, Settings};
 
@@ -63,5 +62,5 @@ impl Credentials {
 /// Notes for `config show` that a setting is that of a credential.
 pub(super) fn note(settings: &mut Settings, key: &str, value: String) {
     let origin = Origin::Environment("CREDENTIALS_DIRECTORY".to_owned());
-    show(&mut settings.shown, key, Some(value), origin);
+    settings.shown.set(key, Some(value), origin);
 }

@@ -9,7 +9,8 @@ use crate::text::one_line;
 
 /// A parsed configuration file.
 pub(super) struct Document<'a> {
-    text: &'a str,
+    /// Where each line ends, in bytes.
+    line_ends: Vec<usize>,
     root: DeTable<'a>,
     /// The file itself.
     pub(super) path: &'a Path,
@@ -30,10 +31,11 @@ impl<'a> Document<'a> {
     /// # Errors
     /// Line, column and the parser's words.
     pub(super) fn parse(path: &'a Path, text: &'a str) -> Result<Self, String> {
+        let line_ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
         let root = DeTable::parse(text).map_err(|error| {
             let span = error.span().unwrap_or_default();
             let before = text.get(..span.start).unwrap_or(text);
-            let line = line_at(text, before.len());
+            let line = line_at(&line_ends, before.len());
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
             let mut message = format!("line {line}, column {column}: {}", error.message());
             // Names are quoted, but never values: one could be a password in the wrong place.
@@ -43,7 +45,7 @@ impl<'a> Document<'a> {
             message
         })?;
         Ok(Document {
-            text,
+            line_ends,
             root: root.into_inner(),
             path,
             folder: path.parent().unwrap_or(Path::new("")),
@@ -69,7 +71,7 @@ impl<'a> Document<'a> {
             if names.peek().is_none() {
                 return Some(Located {
                     value: value.get_ref(),
-                    line: line_at(self.text, start),
+                    line: line_at(&self.line_ends, start),
                 });
             }
             table = value.get_ref().as_table()?;
@@ -93,7 +95,7 @@ impl<'a> Document<'a> {
         found: &mut Vec<(usize, String)>,
     ) {
         for (name, value) in table {
-            let line = line_at(self.text, name.span().start);
+            let line = line_at(&self.line_ends, name.span().start);
             let name = name.get_ref().as_ref();
             let key = join(section, name);
             let is_known = known.contains(&key.as_str());
@@ -135,12 +137,8 @@ pub(super) fn tables_of<'d, 'a>(value: &'d DeValue<'a>) -> Option<Vec<&'d DeTabl
     entries.map(|entry| entry.get_ref().as_table()).collect()
 }
 
-fn line_at(text: &str, start: usize) -> usize {
-    text.bytes()
-        .take(start)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+fn line_at(line_ends: &[usize], start: usize) -> usize {
+    line_ends.partition_point(|end| *end < start) + 1
 }
 
 fn join(section: &str, name: &str) -> String {

@@ -4,21 +4,22 @@
 //! needs a list of its own.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::de::DeValue;
 
+use super::Origin;
 use super::environment::Environment;
 use super::file::{Document, tables_of};
+use super::listing::Listing;
 use super::value::{Written, flag, flag_word, text};
-use super::{Origin, Shown};
 
 /// Where settings are taken from, and what was noted on the way.
 pub(super) struct Keys<'a> {
     document: &'a Document<'a>,
     environment: &'a Environment,
     known: Vec<String>,
-    shown: Vec<Shown>,
+    shown: Listing,
     warnings: Vec<String>,
     problems: Vec<Problem>,
 }
@@ -35,7 +36,7 @@ impl<'a> Keys<'a> {
             document,
             environment,
             known: Vec::new(),
-            shown: Vec::new(),
+            shown: Listing::default(),
             warnings: Vec::new(),
             problems: Vec::new(),
         }
@@ -153,7 +154,7 @@ impl<'a> Keys<'a> {
 
     /// Lists a setting that is in force in another way than from its own key.
     pub(super) fn show(&mut self, key: &str, value: Option<String>, origin: Origin) {
-        show(&mut self.shown, key, value, origin);
+        self.shown.set(key, value, origin);
     }
 
     /// Whether the file says anything about a key.
@@ -163,18 +164,18 @@ impl<'a> Keys<'a> {
 
     /// Notes what an admin should know about a setting but what stops nothing.
     pub(super) fn warn(&mut self, key: &str, message: &str) {
-        let warning = format!("{}: {message}", blame(self.document.path, &self.shown, key));
+        let warning = format!("{}: {message}", self.shown.blame(self.document.path, key));
         self.warnings.push(warning);
     }
 
     /// Notes that the value of a key can't be used.
     pub(super) fn reject(&mut self, key: &str, message: &str) {
         let problem = Problem {
-            line: match origin_of(&self.shown, key) {
+            line: match self.shown.origin(key) {
                 Origin::File { line } => Some(*line),
                 Origin::Default | Origin::Environment(_) | Origin::Option | Origin::Petasan => None,
             },
-            text: format!("{}: {message}", place(&self.shown, key)),
+            text: format!("{}: {message}", self.shown.place(key)),
         };
         self.problems.push(problem);
     }
@@ -188,7 +189,7 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     /// All that was wrong, in the order of the lines, unknown keys among it.
-    pub(super) fn finish(mut self) -> Result<(Vec<Shown>, Vec<String>), String> {
+    pub(super) fn finish(mut self) -> Result<(Listing, Vec<String>), String> {
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         for (line, message) in self.document.unknown(&known) {
             self.problems.push(Problem {
@@ -221,42 +222,4 @@ impl<'a> Keys<'a> {
             self.known.push(known);
         }
     }
-}
-
-/// Sets one line of `config show`, at its place if the key is there already.
-pub(super) fn show(shown: &mut Vec<Shown>, key: &str, value: Option<String>, origin: Origin) {
-    let line = Shown {
-        key: key.to_owned(),
-        value,
-        origin,
-    };
-    match shown.iter_mut().find(|shown| shown.key == key) {
-        Some(shown) => *shown = line,
-        None => shown.push(line),
-    }
-}
-
-/// Names a setting by where its value stands: file and line, or environment variable.
-pub(super) fn blame(config_file: &Path, shown: &[Shown], key: &str) -> String {
-    match origin_of(shown, key) {
-        Origin::File { .. } => format!("{}: {}", config_file.display(), place(shown, key)),
-        Origin::Default | Origin::Environment(_) | Origin::Option | Origin::Petasan => {
-            place(shown, key)
-        }
-    }
-}
-
-fn place(shown: &[Shown], key: &str) -> String {
-    match origin_of(shown, key) {
-        Origin::File { line } => format!("line {line}, {key}"),
-        Origin::Environment(variable) => format!("${variable}"),
-        Origin::Default | Origin::Option | Origin::Petasan => key.to_owned(),
-    }
-}
-
-fn origin_of<'s>(shown: &'s [Shown], key: &str) -> &'s Origin {
-    shown
-        .iter()
-        .find(|shown| shown.key == key)
-        .map_or(&Origin::Default, |shown| &shown.origin)
 }

@@ -1184,7 +1184,7 @@ fn the_example_file_has_every_key_with_its_default() {
         active.push('\n');
     }
     let set = settings(&active);
-    for line in &set.shown {
+    for line in set.shown.iter() {
         assert!(
             matches!(line.origin, Origin::File { .. }),
             "{} is missing",
@@ -1192,7 +1192,7 @@ fn the_example_file_has_every_key_with_its_default() {
         );
     }
     let with_relay = settings("[[smtp.relay]]\nhost = \"mail2.example.org\"");
-    for default in settings("").shown.iter().chain(&with_relay.shown) {
+    for default in settings("").shown.iter().chain(with_relay.shown.iter()) {
         let Some(value) = &default.value else {
             continue;
         };

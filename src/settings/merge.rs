@@ -1,5 +1,6 @@
 //! The list of all settings: key, kind, range and default of each, and how they must fit together.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -399,7 +400,8 @@ fn warn_of_no_effect(keys: &mut Keys, other_way: bool) {
 }
 
 fn recipients(keys: &mut Keys) -> Vec<Recipient> {
-    let mut recipients: Vec<Recipient> = Vec::new();
+    let mut recipients = Vec::new();
+    let mut listed = HashSet::new();
     for index in 0..keys.entries("recipient", &["address", "checks"]) {
         let key = format!("recipient[{index}].address");
         let address = keys.required(&key, &format!("recipient[{index}]"), value::address);
@@ -409,11 +411,8 @@ fn recipients(keys: &mut Keys) -> Vec<Recipient> {
             CheckName::ALL.to_vec(),
         );
         let Some(address) = address else { continue };
-        let same = |other: &Recipient| {
-            let other: &str = other.address.as_ref();
-            other.eq_ignore_ascii_case(address.as_ref())
-        };
-        if recipients.iter().any(same) {
+        let written: &str = address.as_ref();
+        if !listed.insert(written.to_ascii_lowercase()) {
             keys.reject(
                 &key,
                 &format!("{address} is listed twice; name all its checks in one place"),

@@ -5,6 +5,7 @@ mod duration;
 pub mod environment;
 mod file;
 mod keys;
+mod listing;
 #[cfg(test)]
 mod load_tests;
 pub mod locate;
@@ -24,6 +25,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 
 use self::environment::Environment;
+pub use self::listing::Listing;
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
 
@@ -79,7 +81,7 @@ pub struct Settings {
     /// `state.file` of the file, if it is there.
     pub state_file: Option<PathBuf>,
     /// Each setting as `config show` lists it.
-    pub shown: Vec<Shown>,
+    pub shown: Listing,
     /// What an admin should know but what stops nothing, e.g. a password file that everybody may read.
     pub warnings: Vec<String>,
 }

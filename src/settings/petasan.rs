@@ -4,7 +4,6 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use serde_json::{Map, Value};
 
-use super::keys::show;
 use super::value::{Written, check_mail_host, parse_address};
 use super::{
     Login, Origin, Recipient, Relay, SECRET_SHOWN, Secret, Security, Server, Settings, Shown,
@@ -230,7 +229,9 @@ pub fn recipients(settings: &Settings, import: Option<&Import>) -> Vec<Recipient
 /// Each setting as `config show` lists it, with what is taken from PetaSAN in place.
 pub fn shown(settings: &Settings, import: Option<&Import>) -> Vec<Shown> {
     let mut shown = settings.shown.clone();
-    let Some(import) = import else { return shown };
+    let Some(import) = import else {
+        return shown.into_lines();
+    };
     if let (true, Ok(smtp)) = (settings.relay_is_petasans(), &import.smtp) {
         let password = smtp.password.as_ref();
         for (key, value) in [
@@ -244,9 +245,10 @@ pub fn shown(settings: &Settings, import: Option<&Import>) -> Vec<Shown> {
                 password.map(|_| SECRET_SHOWN.to_owned()),
             ),
         ] {
-            show(&mut shown, key, value, Origin::Petasan);
+            shown.set(key, value, Origin::Petasan);
         }
     }
+    let mut shown = shown.into_lines();
     if settings.recipients.is_empty() {
         let at = shown.iter().position(|line| line.key == "recipient");
         let lines = recipients(settings, Some(import)).into_iter().enumerate();

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 
 use super::credential;
-use super::keys::blame;
 use super::merge::Draft;
 use super::value::{Written, check_heartbeat_url};
 use super::{Login, Secret, Server, Settings};
@@ -115,7 +114,7 @@ fn is_kept_from_us(file: &Path) -> bool {
 
 fn cannot_use(settings: &Settings, key: &str) -> String {
     let config_file = settings.config_file.as_deref().unwrap_or(Path::new(""));
-    format!("cannot use {}", blame(config_file, &settings.shown, key))
+    format!("cannot use {}", settings.shown.blame(config_file, key))
 }
 
 /// Reads a secret, without the line break at its end, and warns when everybody may read it too.

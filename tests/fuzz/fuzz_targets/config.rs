@@ -115,7 +115,7 @@ fn use_them(settings: &Settings) {
 fn show_again(settings: &Settings) {
     let mut text = String::new();
     let mut recipients = String::new();
-    for line in &settings.shown {
+    for line in settings.shown.iter() {
         assert_one_line(&line.key);
         let Some(value) = &line.value else { continue };
         assert_one_line(value);
