@@ -54,8 +54,7 @@ class Scenario:
         shutil.copytree(self.saved, self.state)
 
     def pass_command(self):
-        config, state = self.petanotify.config, self.petanotify.state_file
-        return [binary(), "--config", config, "--state", state, "check"]
+        return self.petanotify.command("check")
 
     def walk_command(self):
         return [binary().parent / "examples" / "walk", *self.documents]

@@ -1,11 +1,13 @@
 """What a process costs, and how several figures are told in one line."""
 
+import collections
 import os
 import re
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -65,6 +67,23 @@ def instructions(command):
     result = subprocess.run([*tool, *map(str, command)], capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", result.stderr)
     return int(found[1]) if found else None
+
+
+def system_calls(command):
+    """How many system calls its threads make, and of which kind, by strace; none of its children. What writes and what waits
+    for a disk is named even if there is none."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        tool = ["strace", "--follow-forks", "-b", "execve", "-o", log.name]
+        result = subprocess.run([*tool, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        calls = re.findall(r"^(\d+) +(\w+)\(", log.read(), re.MULTILINE)
+    if not calls:
+        sys.exit(f"{tool}: exit {result.returncode}")
+    # Who becomes another program is a child, but for the command itself.
+    children = {process for process, name in calls if name == "execve"} - {calls[0][0]}
+    kinds = collections.Counter(name for process, name in calls if process not in children)
+    named = ", ".join(f"{kinds[name]} {name}" for name in ("write", "fsync", "fdatasync"))
+    others = ", ".join(f"{number} {name}" for name, number in kinds.most_common())
+    return f"{kinds.total()}, among them {named}\n  by kind: {others}"
 
 
 def millions(number):

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "real"))
 
-from measure import in_turn, machine, spread  # noqa: E402
+from measure import in_turn, machine, own_spread, spread, system_calls  # noqa: E402
 from parts.cluster import Cluster  # noqa: E402
 from parts.petanotify import Petanotify, binary  # noqa: E402
 from parts.processes import end_orderly_on_signals, private_folder  # noqa: E402
@@ -50,7 +50,7 @@ def passes(folder, settings, *, environment=None, password=None):
         first = petanotify.run("check")
         if first.status != 0:
             sys.exit(str(first))
-        lines[via] = [binary(), "--config", petanotify.config, "--state", petanotify.state_file, "check"]
+        lines[via] = petanotify.command("check")
     return lines
 
 
@@ -122,17 +122,9 @@ def with_stand_ins(folder):
     costs = in_turn(commands, ROUNDS)
     report("Stand-ins", costs)
     for name in ("pass by the CLI", "pass by librados"):
-        own = spread([run.own * 1000 for run in costs[name]], "ms", 2)
-        print(f"  {name}: without its children {own} of processor time")
+        print(f"  {name}: without its children {own_spread(costs[name])} of processor time")
     for name in ("pass by the CLI", "pass by librados"):
-        print(f"System calls of a {name}, without its children (strace -c)")
-        counted = subprocess.run(
-            ["strace", "-c", "-S", "calls", "-U", "calls,name", "--follow-forks", "-b", "execve", *commands[name]],
-            capture_output=True,
-            text=True,
-        )
-        lines = [line for line in counted.stderr.splitlines() if not line.startswith("strace: ")]
-        print("\n".join("  " + line for line in lines))
+        print(f"System calls of a {name}, without its children: {system_calls(commands[name])}")
 
 
 def main():

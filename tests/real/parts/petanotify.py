@@ -60,13 +60,16 @@ class Petanotify:
         self.state_file = folder / "state" / "state.json"
         folder.mkdir()
 
+    def command(self, *arguments):
+        """The command line with these arguments; the configuration is that of the last run."""
+        return [binary(), "--config", self.config, "--state", self.state_file, *arguments]
+
     def run(self, *arguments):
         """Runs it with these arguments, whatever its exit status, and returns the Run."""
         self.config.write_text(to_toml(self.settings or {}))
-        command = [binary(), "--config", self.config, "--state", self.state_file, *arguments]
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
         result = subprocess.run(
-            command,
+            self.command(*arguments),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env={**environment, **self.environment},

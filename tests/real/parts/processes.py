@@ -173,13 +173,13 @@ def end_orderly_on_signals():
 
 
 @contextlib.contextmanager
-def private_folder(name):
-    """A temporary folder that is gone afterwards, as is every daemon, whatever happens.
+def private_folder(name, below=None):
+    """A temporary folder that is gone afterwards, as is every daemon, whatever happens; `below` is where it is made.
 
     Others may pass through it, since Postfix runs under a user of its own;
     what is secret in it is a file of mode 0600.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=below))
     folder.chmod(0o755)
     try:
         yield folder
