@@ -341,8 +341,9 @@ class Ceph:
 
         def create(osd):
             pool, rule = f"fill-{osd}", f"only-osd.{osd}"
+            # An OSD that was taken out of the CRUSH tree has lost its class.
+            self.command("osd", "crush", "set-device-class", rule, f"osd.{osd}")
             if rule not in known_rules:
-                self.command("osd", "crush", "set-device-class", rule, f"osd.{osd}")
                 self.command(
                     "osd", "crush", "rule", "create-replicated", rule, "default", "osd", rule
                 )
