@@ -7,7 +7,7 @@ mod tests;
 pub mod via_librados;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use rustix::io::Errno;
-use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
@@ -540,38 +540,29 @@ pub fn parse_osd_tree(printed: &[u8]) -> anyhow::Result<OsdTree> {
 fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
     let nodes = tree.nodes.context("the answer has no nodes")?;
     let stray = tree.stray.unwrap_or_default();
-    let mut up = Vec::with_capacity(nodes.len());
+    let mut up = [nodes.up, stray.up].concat();
     let mut down = BTreeMap::new();
-    let entries = nodes
-        .iter()
-        .map(|entry| (entry, false))
-        .chain(stray.iter().map(|entry| (entry, true)));
-    for (entry, stray) in entries {
-        if entry.kind != Some(Kind::Osd) || entry.exists == Some(0.0) {
-            continue;
-        }
+    let entries = nodes.others.iter().map(|entry| (entry, false));
+    let entries = entries.chain(stray.others.iter().map(|entry| (entry, true)));
+    for (entry, stray) in entries.filter(|(entry, _)| entry.is_osd()) {
         let Whole(id) = entry.id.context("an OSD in the answer has no id")?;
         let osd = OsdId(id);
-        let status = entry
+        let Text(status) = entry
             .status
             .as_ref()
             .with_context(|| format!("{osd} has no status in the answer"))?;
-        if status.is("up") {
-            up.push(osd);
-        } else {
-            // The first entry counts: one below a bucket comes before a stray one.
-            down.entry(osd).or_insert_with(|| DownOsd {
-                host: None,
-                status: status.to_string(),
-                out: entry.reweight == Some(0.0),
-                stray,
-            });
-        }
+        // The first entry counts: one below a bucket comes before a stray one.
+        down.entry(osd).or_insert_with(|| DownOsd {
+            host: None,
+            status: status.to_string(),
+            out: entry.reweight == Some(0.0),
+            stray,
+        });
     }
     if !down.is_empty() {
         // One that is listed twice, both ways, is not well.
         up.retain(|osd| !down.contains_key(osd));
-        let parents = Parents::of(&nodes, &down);
+        let parents = Parents::of(&nodes.others, &down);
         for (osd, facts) in &mut down {
             facts.host = parents.host(*osd);
         }
@@ -584,31 +575,42 @@ fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
 
 /// Which buckets hold what, to walk up from an OSD that is down.
 struct Parents<'a> {
-    of: HashMap<i64, Vec<&'a Entry<'a>>>,
+    /// Child and bucket, sorted by the child.
+    of: Vec<(i64, &'a Entry<'a>)>,
 }
 
 impl<'a> Parents<'a> {
     fn of(nodes: &'a [Entry<'a>], down: &BTreeMap<OsdId, DownOsd>) -> Self {
-        let mut of: HashMap<i64, Vec<&Entry<'_>>> = HashMap::new();
+        let mut of = Vec::new();
         for bucket in nodes {
             for &Whole(child) in bucket.children.iter().flatten() {
                 // Ids below 0 are buckets.
                 if child < 0 || down.contains_key(&OsdId(child)) {
-                    of.entry(child).or_default().push(bucket);
+                    of.push((child, bucket));
                 }
             }
         }
+        of.sort_by_key(|(child, _)| *child);
         Parents { of }
+    }
+
+    /// The buckets that hold `child`, in the order of the answer.
+    fn holders(&self, child: i64) -> impl Iterator<Item = &'a Entry<'a>> {
+        let begin = self.of.partition_point(|(other, _)| *other < child);
+        let holders = self.of[begin..].iter();
+        holders
+            .take_while(move |(other, _)| *other == child)
+            .map(|(_, bucket)| *bucket)
     }
 
     /// The nearest bucket of type host above `osd`. There may be buckets of other types between them, and several roots above.
     fn host(&self, OsdId(osd): OsdId) -> Option<String> {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut below = VecDeque::from([osd]);
         while let Some(child) = below.pop_front() {
-            for bucket in self.of.get(&child).into_iter().flatten() {
+            for bucket in self.holders(child) {
                 if bucket.kind == Some(Kind::Host) {
-                    return bucket.name.as_ref().map(Text::to_string);
+                    return bucket.name.as_ref().map(|Text(name)| name.to_string());
                 }
                 if let Some(Whole(id)) = bucket.id
                     // A damaged map must not send us in circles.
@@ -654,156 +656,85 @@ struct Clock {
 #[derive(Deserialize)]
 struct Tree<'a> {
     #[serde(borrow)]
-    nodes: Option<Vec<Entry<'a>>>,
+    nodes: Option<Entries<'a>>,
     #[serde(borrow)]
-    stray: Option<Vec<Entry<'a>>>,
+    stray: Option<Entries<'a>>,
+}
+
+/// A list of buckets and OSDs. Nearly all are OSDs that are up, of which nothing but the number is kept.
+#[derive(Default)]
+struct Entries<'a> {
+    up: Vec<OsdId>,
+    others: Vec<Entry<'a>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of buckets and OSDs")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Entries::default();
+                while let Some(entry) = list.next_element::<Entry<'_>>()? {
+                    match entry.id {
+                        Some(Whole(id)) if entry.is_osd() && entry.is_up() => {
+                            entries.up.push(OsdId(id));
+                        }
+                        _ => entries.others.push(entry),
+                    }
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_seq(EntriesVisitor)
+    }
 }
 
 /// A bucket or an OSD.
-#[derive(Default)]
+#[derive(Deserialize)]
 struct Entry<'a> {
     id: Option<Whole>,
+    #[serde(borrow)]
     name: Option<Text<'a>>,
+    #[serde(rename = "type")]
     kind: Option<Kind>,
     children: Option<Vec<Whole>>,
     exists: Option<f64>,
+    #[serde(borrow)]
     status: Option<Text<'a>>,
     reweight: Option<f64>,
 }
 
+impl Entry<'_> {
+    fn is_osd(&self) -> bool {
+        self.kind == Some(Kind::Osd) && self.exists != Some(0.0)
+    }
+
+    fn is_up(&self) -> bool {
+        self.status.as_ref().is_some_and(|Text(word)| word == "up")
+    }
+}
+
 /// The `type` of a bucket or an OSD.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Kind {
     Osd,
     Host,
+    #[serde(other)]
     Other,
 }
 
-/// The fields of a bucket or an OSD.
-enum Field {
-    Id,
-    Name,
-    Type,
-    Children,
-    Exists,
-    Status,
-    Reweight,
-    Other,
-}
-
-/// A string that is copied only where it holds escapes.
-struct Text<'a>(Cow<'a, [u8]>);
-
-impl Text<'_> {
-    fn is(&self, word: &str) -> bool {
-        *self.0 == *word.as_bytes()
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
-    }
-}
-
-// Derived, reading the 12 fields of each of 10,000 OSDs would take twice as long: it looks for invalid UTF-8 in every name.
-impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntryVisitor;
-
-        impl<'de> Visitor<'de> for EntryVisitor {
-            type Value = Entry<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bucket or an OSD")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry<'de>, A::Error> {
-                let mut entry = Entry::default();
-                while let Some(field) = map.next_key()? {
-                    match field {
-                        Field::Id => entry.id = Some(map.next_value()?),
-                        Field::Name => entry.name = Some(map.next_value()?),
-                        Field::Type => entry.kind = Some(map.next_value()?),
-                        Field::Children => entry.children = Some(map.next_value()?),
-                        Field::Exists => entry.exists = Some(map.next_value()?),
-                        Field::Status => entry.status = Some(map.next_value()?),
-                        Field::Reweight => entry.reweight = map.next_value()?,
-                        Field::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(entry)
-            }
-        }
-
-        deserializer.deserialize_map(EntryVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(WordVisitor(|word| match word {
-            b"id" => Field::Id,
-            b"name" => Field::Name,
-            b"type" => Field::Type,
-            b"children" => Field::Children,
-            b"exists" => Field::Exists,
-            b"status" => Field::Status,
-            b"reweight" => Field::Reweight,
-            _ => Field::Other,
-        }))
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(WordVisitor(|word| match word {
-            b"osd" => Kind::Osd,
-            b"host" => Kind::Host,
-            _ => Kind::Other,
-        }))
-    }
-}
-
-struct WordVisitor<T>(fn(&[u8]) -> T);
-
-impl<T> Visitor<'_> for WordVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_bytes<E: de::Error>(self, word: &[u8]) -> Result<T, E> {
-        Ok((self.0)(word))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_bytes<E: de::Error>(self, text: &'de [u8]) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_bytes<E: de::Error>(self, text: &[u8]) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_vec())))
-            }
-        }
-
-        deserializer.deserialize_bytes(TextVisitor)
-    }
-}
+/// A string that is copied only where it holds escapes; an `Option<Cow>` would always be a copy.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A number of bytes, which some releases print as a float.
 struct Bytes(u64);

@@ -1,5 +1,7 @@
 //! Finds the one JSON document in what the `ceph` CLI prints, among warnings before it and words after it.
 
+use std::borrow::Cow;
+
 use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 
@@ -26,10 +28,10 @@ pub(super) struct Attempt<T> {
 
 /// Reads the document that begins `text` as a `D`, of which `judge` makes facts. Whatever follows the document is ignored.
 pub(super) fn attempt<'a, D: Deserialize<'a>, T>(
-    text: &'a [u8],
+    text: &'a str,
     judge: impl FnOnce(D) -> anyhow::Result<T>,
 ) -> Attempt<T> {
-    let mut documents = serde_json::Deserializer::from_slice(text).into_iter();
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter();
     match documents.next() {
         Some(Ok(document)) => Attempt {
             facts: judge(document),
@@ -55,30 +57,35 @@ pub(super) fn attempt<'a, D: Deserialize<'a>, T>(
 
 /// Tries `attempt` at each line of `printed` that may begin the document, and takes the first facts it yields.
 ///
-/// Old releases print some ratios as bare `nan` or `inf`, which is no JSON; where nothing else helps they are read as `null`, and
-/// bytes that are no UTF-8 as `U+FFFD`.
+/// Old releases print some ratios as bare `nan` or `inf`, which is no JSON; where nothing else helps they are read as `null`.
+/// Bytes that are no UTF-8 are read as `U+FFFD`.
 ///
 /// # Errors
 /// There is no document, it is cut off or broken, or no facts can be made of it.
-pub(super) fn find<T>(printed: &[u8], attempt: impl Fn(&[u8]) -> Attempt<T>) -> anyhow::Result<T> {
-    let failure = match scan(printed, &attempt) {
+pub(super) fn find<T>(printed: &[u8], attempt: impl Fn(&str) -> Attempt<T>) -> anyhow::Result<T> {
+    // Looked at once as a whole, not in each of the thousands of names; and std is far quicker at this than at replacing.
+    let printed = match str::from_utf8(printed) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(printed),
+    };
+    let failure = match scan(&printed, &attempt) {
         Ok(facts) => return Ok(facts),
         Err(failure) => failure,
     };
-    if let Some(repaired) = repaired(printed)
-        && let Ok(facts) = scan(repaired.as_bytes(), &attempt)
+    if let Some(repaired) = repaired(&printed)
+        && let Ok(facts) = scan(&repaired, &attempt)
     {
         return Ok(facts);
     }
     Err(failure)
 }
 
-fn scan<T>(printed: &[u8], attempt: &impl Fn(&[u8]) -> Attempt<T>) -> anyhow::Result<T> {
+fn scan<T>(printed: &str, attempt: &impl Fn(&str) -> Attempt<T>) -> anyhow::Result<T> {
     let mut furthest: Option<(usize, anyhow::Error)> = None;
     let mut spent_bytes = 0;
     let mut next = 0;
     while spent_bytes <= LEAST_BYTES + READINGS * printed.len()
-        && let Some(begin) = next_candidate(printed, next)
+        && let Some(begin) = next_candidate(printed.as_bytes(), next)
     {
         let Attempt { facts, bytes } = attempt(&printed[begin..]);
         match facts {
@@ -93,7 +100,7 @@ fn scan<T>(printed: &[u8], attempt: &impl Fn(&[u8]) -> Attempt<T>) -> anyhow::Re
         next = begin + 1;
     }
     let Some((_, error)) = furthest else {
-        let printed = one_line(&String::from_utf8_lossy(printed));
+        let printed = one_line(printed);
         return Err(if printed.is_empty() {
             anyhow!("it printed nothing")
         } else {
@@ -128,9 +135,8 @@ fn next_candidate(printed: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// The text with bare `nan` and `inf` as `null`, and in UTF-8; `None` if it is so already.
-fn repaired(printed: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(printed);
+/// The text with bare `nan` and `inf` as `null`; `None` if it has none.
+fn repaired(text: &str) -> Option<String> {
     let mut repaired = String::with_capacity(text.len());
     let mut copied = 0;
     let mut in_string = false;
@@ -160,7 +166,7 @@ fn repaired(printed: &[u8]) -> Option<String> {
         }
     }
     repaired.push_str(&text[copied..]);
-    (repaired.as_bytes() != printed).then_some(repaired)
+    (copied > 0).then_some(repaired)
 }
 
 /// The length of the `nan` or `inf` that `text` begins with, in the spellings of printf(3).
@@ -173,11 +179,11 @@ fn bare_word(text: &[u8]) -> Option<usize> {
     matches!(word, b"nan" | b"inf" | b"infinity").then_some(length)
 }
 
-fn offset(text: &[u8], line: usize, column: usize) -> usize {
+fn offset(text: &str, line: usize, column: usize) -> usize {
     let line_begins = text
-        .split_inclusive(|&byte| byte == b'\n')
+        .split_inclusive('\n')
         .take(line.saturating_sub(1))
-        .map(<[u8]>::len)
+        .map(str::len)
         .sum::<usize>();
     line_begins + column
 }
