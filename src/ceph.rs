@@ -6,7 +6,6 @@ mod document;
 mod tests;
 pub mod via_librados;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -23,6 +22,7 @@ use rustix::io::Errno;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::borrowed::Text;
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
 use crate::facts::{DownOsd, MonitorClocks, OsdId, OsdTree, Usage};
 use crate::output::Log;
@@ -731,10 +731,6 @@ enum Kind {
     #[serde(other)]
     Other,
 }
-
-/// A string that is copied only where it holds escapes; an `Option<Cow>` would always be a copy.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A number of bytes, which some releases print as a float.
 struct Bytes(u64);

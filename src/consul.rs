@@ -6,15 +6,17 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::borrowed::Text;
 use crate::facts::{Absence, Membership, Presence};
 use crate::output::Log;
 use crate::settings;
@@ -348,12 +350,15 @@ fn path_of(key: &str) -> String {
 }
 
 fn parse<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> anyhow::Result<T> {
+    // Text is looked at once as a whole, not in each of its thousands of strings.
+    let read: serde_json::Result<Option<T>> = match str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
     // Go writes an empty list as null.
-    serde_json::from_slice::<Option<T>>(body)
-        .map(Option::unwrap_or_default)
-        .map_err(|error| {
-            anyhow!("cannot make sense of the answer: {error}; is this a Consul agent?")
-        })
+    read.map(Option::unwrap_or_default).map_err(|error| {
+        anyhow!("cannot make sense of the answer: {error}; is this a Consul agent?")
+    })
 }
 
 /// Reads the answer of `GET /v1/agent/members`.
@@ -365,9 +370,10 @@ pub fn parse_members(body: &[u8]) -> anyhow::Result<Members> {
     let mut members = Members::default();
     for member in list {
         let tags = member.tags.unwrap_or_default();
-        members.acls |= tags.acls.is_some_and(|acls| acls != "0");
+        members.acls |= tags.acls.is_some_and(|Text(acls)| acls != "0");
         if members.datacenter.is_none() {
-            members.datacenter = tags.dc.filter(|dc| !dc.is_empty()).map(Cow::into_owned);
+            let named = tags.dc.filter(|Text(dc)| !dc.is_empty());
+            members.datacenter = named.map(|Text(dc)| dc.into_owned());
         }
         // The numbers are those of hashicorp/serf, serf.MemberStatus.
         let presence = match member.status {
@@ -454,13 +460,15 @@ pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
 }
 
 fn node_name(value: &[u8]) -> Result<String, String> {
-    let value: serde_json::Value =
-        serde_json::from_slice(value).map_err(|error| format!("its value is no JSON: {error}"))?;
-    match value.get("name") {
-        Some(serde_json::Value::String(name)) if !name.is_empty() => Ok(name.clone()),
-        Some(serde_json::Value::String(_)) => Err("its name is empty".to_owned()),
-        Some(_) => Err("its name is no text".to_owned()),
-        None => Err("its value has no name".to_owned()),
+    match serde_json::from_slice(value) {
+        Ok(Node { name: None }) => Err("its value has no name".to_owned()),
+        Ok(Node { name: Some(name) }) => match name {
+            Maybe::Text(name) if name.is_empty() => Err("its name is empty".to_owned()),
+            Maybe::Text(name) => Ok(name.into_owned()),
+            Maybe::Other(_) => Err("its name is no text".to_owned()),
+        },
+        Err(error) if error.is_data() => Err("its value has no name".to_owned()),
+        Err(error) => Err(format!("its value is no JSON: {error}")),
     }
 }
 
@@ -490,9 +498,9 @@ struct Member<'a> {
 #[derive(Default, Deserialize)]
 struct Tags<'a> {
     #[serde(borrow)]
-    dc: Option<Cow<'a, str>>,
+    dc: Option<Text<'a>>,
     #[serde(borrow)]
-    acls: Option<Cow<'a, str>>,
+    acls: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -500,22 +508,65 @@ struct Tags<'a> {
 struct Entry<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
-    #[serde(default)]
-    value: serde_json::Value,
+    #[serde(borrow)]
+    value: Option<Maybe<'a>>,
 }
 
 impl Entry<'_> {
     /// The value; `None` where the key has none.
     fn decoded(&self) -> Result<Option<Vec<u8>>, String> {
         match &self.value {
-            serde_json::Value::Null => Ok(None),
-            serde_json::Value::String(text) => BASE64_STANDARD
-                .decode(text)
+            None => Ok(None),
+            Some(Maybe::Text(text)) => BASE64_STANDARD
+                .decode(text.as_bytes())
                 .map(Some)
                 .map_err(|error| format!("its value is no valid base64: {error}")),
-            _ => Err("its value is no valid base64 but another kind of JSON".to_owned()),
+            Some(Maybe::Other(_)) => {
+                Err("its value is no valid base64 but another kind of JSON".to_owned())
+            }
         }
     }
+}
+
+/// The value of a node's key. Derived, a list would do as well.
+struct Node<'a> {
+    name: Option<Maybe<'a>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Node<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NodeVisitor;
+
+        impl<'de> Visitor<'de> for NodeVisitor {
+            type Value = Node<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a node")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+                let mut node = Node { name: None };
+                while let Some(Text(field)) = map.next_key()? {
+                    if field == "name" {
+                        node.name = Some(map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(node)
+            }
+        }
+
+        deserializer.deserialize_map(NodeVisitor)
+    }
+}
+
+/// What should be a string.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Maybe<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@
 
 pub mod alert;
 pub mod aside;
+pub mod borrowed;
 pub mod ceph;
 pub mod certificates;
 pub mod check;

@@ -160,6 +160,7 @@ fn one_unreadable_node_does_not_hide_the_others() {
         {"Key":"PetaSAN/Nodes/base64","Value":"eyJu*"},
         {"Key":"PetaSAN/Nodes/json","Value":"eyJuYW0="},
         {"Key":"PetaSAN/Nodes/list","Value":"W10="},
+        {"Key":"PetaSAN/Nodes/listed","Value":"WyJnb29kIl0="},
         {"Key":"PetaSAN/Nodes/nameless","Value":"e30="},
         {"Key":"PetaSAN/Nodes/numbered","Value":"eyJuYW1lIjogN30="},
         {"Key":"PetaSAN/Nodes/blank","Value":"eyJuYW1lIjogIiJ9"},
@@ -196,6 +197,7 @@ fn one_unreadable_node_does_not_hide_the_others() {
                 "its value is no JSON: EOF while parsing a string at line 1 column 5"
             ),
             ("list", "its value has no name"),
+            ("listed", "its value has no name"),
             ("nameless", "its value has no name"),
             (
                 "number",
