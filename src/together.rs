@@ -32,6 +32,13 @@ where
     let mut groups: Vec<Group<K, V>> = Vec::new();
     let mut places: HashMap<V, usize> = HashMap::new();
     for (thing, known) in things {
+        // Hosts fail, and their OSDs stand side by side: mostly a look at the one before is enough.
+        if let Some(last) = groups.last_mut()
+            && last.known == known
+        {
+            last.which.push(thing);
+            continue;
+        }
         let place = *places.entry(known).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.which.push(thing),
