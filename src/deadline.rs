@@ -13,10 +13,15 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// What a pipe holds by default (pipe(7)), so that one read empties it.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What the pipe for the answer shall hold, the most that Linux lets anybody have: with less, a long answer would have both sides
+/// wait for each other dozens of times.
+const PIPE_BYTES: usize = 1024 * 1024;
 
 /// How often it is looked whether a program has ended whose pipes stay open.
 const LOOK: Duration = Duration::from_millis(100);
@@ -116,6 +121,10 @@ pub fn run(
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
+    if let Some(stdout) = &child.stdout {
+        // A smaller one does as well.
+        let _ = fcntl_setpipe_size(stdout, PIPE_BYTES);
+    }
     let mut output = Output {
         stdout: Pipe::new(child.stdout.take()),
         stderr: Pipe::new(child.stderr.take()),
@@ -466,7 +475,8 @@ mod tests {
     fn endless_output_is_cut_off() {
         let run = shell("yes 622.25", LIMITS, |_| false);
         assert_eq!(run.end, End::TooLong(Stream::Stdout));
-        assert!(run.stdout.len() <= 1024 * 1024 + CHUNK_BYTES);
+        // One read more than allowed, whatever the pipe held.
+        assert!(run.stdout.len() <= 1024 * 1024 + PIPE_BYTES);
         assert!(is_gone("622.25"));
         let run = shell("yes 623.25 >&2", LIMITS, |_| false);
         assert_eq!(run.end, End::TooLong(Stream::Stderr));
