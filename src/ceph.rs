@@ -540,7 +540,8 @@ pub fn parse_osd_tree(printed: &[u8]) -> anyhow::Result<OsdTree> {
 fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
     let nodes = tree.nodes.context("the answer has no nodes")?;
     let stray = tree.stray.unwrap_or_default();
-    let mut up = [nodes.up, stray.up].concat();
+    let mut up = nodes.up;
+    up.extend(stray.up);
     let mut down = BTreeMap::new();
     let entries = nodes.others.iter().map(|entry| (entry, false));
     let entries = entries.chain(stray.others.iter().map(|entry| (entry, true)));

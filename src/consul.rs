@@ -350,15 +350,21 @@ fn path_of(key: &str) -> String {
 }
 
 fn parse<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> anyhow::Result<T> {
-    // Text is looked at once as a whole, not in each of its thousands of strings.
-    let read: serde_json::Result<Option<T>> = match str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
-    };
     // Go writes an empty list as null.
-    read.map(Option::unwrap_or_default).map_err(|error| {
-        anyhow!("cannot make sense of the answer: {error}; is this a Consul agent?")
-    })
+    read_json::<Option<T>>(body)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| {
+            anyhow!("cannot make sense of the answer: {error}; is this a Consul agent?")
+        })
+}
+
+/// Looks for invalid UTF-8 once in the whole text rather than in each of its thousands of strings.
+fn read_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> serde_json::Result<T> {
+    match str::from_utf8(text) {
+        Ok(text) => serde_json::from_str(text),
+        // Where nobody reads it, it does no harm.
+        Err(_) => serde_json::from_slice(text),
+    }
 }
 
 /// Reads the answer of `GET /v1/agent/members`.
@@ -460,7 +466,7 @@ pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
 }
 
 fn node_name(value: &[u8]) -> Result<String, String> {
-    match serde_json::from_slice(value) {
+    match read_json(value) {
         Ok(Node { name: None }) => Err("its value has no name".to_owned()),
         Ok(Node { name: Some(name) }) => match name {
             Maybe::Text(name) if name.is_empty() => Err("its name is empty".to_owned()),
