@@ -1,8 +1,8 @@
 //! Replacing a file in one step, durably.
 //!
-//! Two syncs belong to it. That of the new file, before it gets its name, is never left out: else a power cut could leave
-//! the name with an empty file behind it. That of the folder makes the name itself safe: else a power cut could bring the old
-//! file back, whole.
+//! Two syncs belong to a file that must not be lost. That of the new file, before it gets its name, is never left out: else a
+//! power cut could leave the name with an empty file behind it. That of the folder makes the name itself safe: else a power cut
+//! could bring the old file back, whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -36,6 +36,7 @@ pub fn replace(
 ) -> anyhow::Result<()> {
     let temporary = temporary(file);
     write_new(&temporary, content)
+        .and_then(|written| written.sync_all())
         .with_context(|| format!("cannot write {}", temporary.display()))?;
     if let Some(backup) = backup {
         keep_as(file, backup)
@@ -56,7 +57,8 @@ pub fn replace(
 }
 
 /// Replaces a file that everybody may read (mode 0644, whatever the umask is) in one step: whoever reads it finds the old or
-/// the new content whole. A power cut may bring back the old one.
+/// the new content whole. Nothing is synced, for it is written anew every minute: a power cut may bring back the old one or
+/// leave an empty file.
 ///
 /// # Errors
 /// Names the step that failed; the old content is left where it was.
@@ -100,6 +102,5 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     absent_is_well(fs::remove_file(path))?;
     let mut file = ownership::make(path, OpenOptions::new().write(true))?;
     file.write_all(content)?;
-    file.sync_all()?;
     Ok(file)
 }
