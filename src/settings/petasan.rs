@@ -406,6 +406,10 @@ mod tests {
                 "\"storage\" is no mail address",
             ),
             (
+                json!({ email: "\"a\tb\"@example.org" }),
+                "is no mail address: there is a control character in it",
+            ),
+            (
                 json!({ server: "mail\r\nQUIT" }),
                 "\"mail QUIT\" is no host name",
             ),
