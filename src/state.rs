@@ -274,6 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_damaged_document_of_the_first_release_the_reason_is_told() {
+        let damaged = [
+            "[1]",
+            r#"{"version": 1, "memory": [], "queue": {}}"#,
+            r#"{"version": 1, "memory": {"osds": 5, "nodes": {"down": 1}}, "queue": [5]}"#,
+            r#"{"version": 1, "queue": [{"alert": []}, {"alert": {"report": 3}}, [], null]}"#,
+            r#"{"version": 1, "queue": [{"alert": {"report": {"new": [1, [], {"key": 1}]}}}]}"#,
+        ];
+        for text in damaged {
+            let read = parse(text.as_bytes());
+            assert!(
+                matches!(&read, Err(Unusable::Broken(_))),
+                "{text}: {read:?}"
+            );
+        }
+    }
+
+    #[test]
     fn what_the_first_release_wrote_is_remembered() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),

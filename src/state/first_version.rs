@@ -15,15 +15,14 @@ pub(super) fn upgrade(mut document: Value) -> Value {
             }
         }
     }
-    for entry in document["queue"].as_array_mut().into_iter().flatten() {
-        let report = &mut entry["alert"]["report"];
+    let queue = document.get_mut("queue").and_then(Value::as_array_mut);
+    for entry in queue.into_iter().flatten() {
+        let Some(report) = entry.pointer_mut("/alert/report") else {
+            continue;
+        };
         for (field, known) in [("new", None), ("still", None), ("over", Some("was"))] {
-            for item in report
-                .get_mut(field)
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
+            let items = report.get_mut(field).and_then(Value::as_array_mut);
+            for item in items.into_iter().flatten() {
                 *item = group(item.take(), known);
             }
         }
