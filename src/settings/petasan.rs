@@ -1,5 +1,7 @@
 //! PetaSAN's own mail settings and followers: what the configuration file leaves open is taken from them.
 
+use std::collections::HashSet;
+
 use lettre::Address;
 use lettre::message::Mailbox;
 use serde_json::{Map, Value};
@@ -62,10 +64,15 @@ pub fn parse(config: Option<&[u8]>, users: &[(String, Vec<u8>)]) -> (Import, Vec
         ));
     }
     let mut followers = Vec::new();
+    let mut listed = HashSet::new();
     for (key, value) in users.iter().filter(|(key, _)| !key.ends_with('/')) {
         match object(value).and_then(|user| follower(&user)) {
-            Ok(Some(address)) if !followers.contains(&address) => followers.push(address),
-            Ok(_) => {}
+            Ok(Some(address)) => {
+                if listed.insert(address.clone()) {
+                    followers.push(address);
+                }
+            }
+            Ok(None) => {}
             Err(reason) => warnings.push(format!("the user {} {reason}", one_line(key))),
         }
     }
