@@ -29,7 +29,7 @@ def main():
         second.mkdir()
         (port,) = free_ports(1)
         os.environ["RUNTIME_DIRECTORY"] = str(second)
-        waiting = Waiting(folder / "waiting", port, environment={"RUNTIME_DIRECTORY": str(second)})
+        waiting = Waiting(folder / "waiting", port)
         petanotify = waiting.petanotify
         home = petanotify.state_file
         away = second / str(home).strip("/").replace("/", "-")

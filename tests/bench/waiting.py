@@ -12,12 +12,12 @@ from standins import Cluster
 class Waiting:
     """A petanotify whose cluster has an OSD down and whose mail server was not there in its first pass."""
 
-    def __init__(self, folder, relay_port, environment=None):
+    def __init__(self, folder, relay_port):
         folder.mkdir()
         self.cluster = Cluster(folder / "cluster")
         self.cluster.become(hosts=3, osds_per_host=4, nodes=5, osds_down=1)
         settings = self.cluster.settings(relay_port)
-        self.petanotify = Petanotify(folder / "petanotify", settings, environment=environment)
+        self.petanotify = Petanotify(folder / "petanotify", settings)
         first = self.petanotify.run("check")
         if first.status != 1:
             sys.exit(str(first))
