@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Usage};
-use crate::incident::{Change, Down, Incident, Kind, Raise, Seen, Watch, age, judge, plausible};
+use crate::incident::{
+    Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
+};
 use crate::settings::{Checks, Notify, Recipient};
 use crate::wording;
 
@@ -68,6 +70,29 @@ pub struct Alert {
     pub elsewhere: Vec<String>,
     /// The incident is over, and no mail about it has been delivered before.
     pub never_told: bool,
+    /// How things stood at that moment, as far as its mail tells it.
+    #[serde(default, skip_serializing_if = "Circumstances::is_empty")]
+    pub circumstances: Circumstances,
+}
+
+/// How things stood when an alert was raised, beside what it reports: what its mail tells so that it can be understood.
+/// Whatever is not there is not told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Circumstances {
+    /// How many OSDs of each CRUSH host were up, of hosts whose OSDs were not all up as well as of the others.
+    pub osds_up: BTreeMap<String, u32>,
+    /// The nodes that were alive.
+    pub nodes_up: BTreeSet<String>,
+    /// By node that is down, the OSDs that are down with it and belong to its incident.
+    pub of_nodes: BTreeMap<String, BTreeSet<OsdId>>,
+}
+
+impl Circumstances {
+    /// Whether there is nothing to tell, as of a quiet cluster and of mails of an earlier release.
+    pub fn is_empty(&self) -> bool {
+        *self == Circumstances::default()
+    }
 }
 
 /// What an alert says.
@@ -292,134 +317,170 @@ impl Finding {
 
 /// Judges one pass. A check that could not be carried out leaves what is remembered of it as it is.
 pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Timestamp) -> Verdict {
-    let before = memory.outcomes;
-    let mut memory = Memory {
-        outcomes: BTreeMap::new(),
-        ..memory
-    };
-    let mut raised: Vec<Raise<Report>> = Vec::new();
-    let mut findings: Vec<(CheckName, Finding)> = Vec::new();
-    let remind_every = rules.notify.remind_every;
-
-    match (&rules.checks.capacity, observed.capacity) {
-        (Some(limits), Some(usage)) => {
-            let measured =
-                usage.and_then(|u| capacity::used_percent(u).map(|percent| (u, percent)));
-            let finding = match measured {
-                Ok((usage, percent)) => {
-                    let report = Reading {
-                        level: capacity::level(percent, memory.capacity.level, limits),
-                        percent,
-                        used_bytes: usage.used_bytes,
-                        total_bytes: usage.total_bytes,
-                        warn_percent: limits.warn_percent,
-                        critical_percent: limits.critical_percent,
-                    };
-                    let (next, raise) = judge_capacity(memory.capacity, report, remind_every, now);
-                    memory.capacity = next;
-                    raised.extend(raise.map(|r| r.map(Report::Capacity)));
-                    let alert = report.level != Level::Ok;
-                    Finding::new(alert, wording::capacity_summary(&report), None)
-                }
-                Err(cause) => unknown(memory.capacity.incident.is_some(), cause),
-            };
-            findings.push((CheckName::Capacity, finding));
-        }
-        _ => memory.capacity = CapacityMemory::default(),
-    }
-
-    match (rules.checks.nodes, observed.nodes) {
-        (Some(hold), Some(membership)) => {
-            let unreadable = membership.as_ref().ok().and_then(wording::unreadable_nodes);
-            let seen = membership.and_then(|m| nodes::seen(m, rules.nodes_prefix));
-            let finding = match seen {
-                Ok(seen) => {
-                    let total = seen.up.len() + seen.down.len() + seen.unseen.len();
-                    let (next, raise) = judge(
-                        memory.nodes,
-                        Topic::Nodes.as_str(),
-                        seen,
-                        |d| d.passes >= hold.passes,
-                        remind_every,
-                        now,
-                    );
-                    memory.nodes = next;
-                    raised.extend(raise.map(|r| r.map(Report::Nodes)));
-                    let summary = wording::nodes_summary(&memory.nodes, total, hold.passes);
-                    Finding::new(memory.nodes.incident.is_some(), summary, unreadable)
-                }
-                Err(cause) => unknown(memory.nodes.incident.is_some(), cause),
-            };
-            findings.push((CheckName::Nodes, finding));
-        }
-        _ => memory.nodes = Watch::default(),
-    }
-
-    match (rules.checks.osds, observed.osds) {
-        (Some(hold), Some(tree)) => {
-            let finding = match tree {
-                Ok(tree) => {
-                    let seen = osds::seen(tree);
-                    let total = seen.up.len() + seen.down.len();
-                    let (next, raise) = judge(
-                        memory.osds,
-                        Topic::Osds.as_str(),
-                        seen,
-                        |d| d.passes >= hold.passes,
-                        remind_every,
-                        now,
-                    );
-                    memory.osds = next;
-                    raised.extend(raise.map(|r| r.map(Report::Osds)));
-                    let summary = wording::osds_summary(&memory.osds, total, hold.passes);
-                    Finding::new(memory.osds.incident.is_some(), summary, None)
-                }
-                Err(cause) => unknown(memory.osds.incident.is_some(), cause),
-            };
-            findings.push((CheckName::Osds, finding));
-        }
-        _ => memory.osds = Watch::default(),
-    }
-
-    let sight = judge(
-        memory.blind,
-        Topic::Blind.as_str(),
-        sight(&findings),
-        |d| is_blind(d, rules.notify.blind_after, now),
-        remind_every,
+    let mut bench = Bench {
+        before: memory.outcomes,
+        memory: Memory {
+            outcomes: BTreeMap::new(),
+            ..memory
+        },
+        rules,
         now,
-    );
-    memory.blind = sight.0;
-    raised.extend(sight.1.map(|r| r.map(Report::Blind)));
-
-    memory.outcomes = findings
-        .into_iter()
-        .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
-        .collect();
-    let open = if raised.is_empty() {
-        Vec::new()
-    } else {
-        open_incidents(&memory)
+        raised: Vec::new(),
+        findings: Vec::new(),
     };
-    let alerts = raised
-        .into_iter()
-        .map(|raise| Alert {
-            cluster: rules.cluster.to_owned(),
-            kind: raise.kind,
-            incident: raise.incident,
-            sequence: raise.sequence,
-            began: raise.began,
-            raised: now,
-            elsewhere: open
-                .iter()
-                .filter(|(topic, _)| *topic != raise.report.topic())
-                .map(|(_, line)| line.clone())
-                .collect(),
-            report: raise.report,
-            never_told: false,
-        })
-        .collect();
-    Verdict { memory, alerts }
+    bench.judge_capacity(observed.capacity);
+    bench.judge_nodes(observed.nodes);
+    bench.judge_osds(observed.osds);
+    bench.judge_sight();
+    bench.verdict()
+}
+
+/// What is being judged: the memory as far as it has been brought up to date, and what has come of it.
+struct Bench<'a> {
+    /// How the checks ended in the pass before.
+    before: BTreeMap<CheckName, Outcome>,
+    memory: Memory,
+    rules: Rules<'a>,
+    now: Timestamp,
+    raised: Vec<Raise<Report>>,
+    findings: Vec<(CheckName, Finding)>,
+}
+
+impl Bench<'_> {
+    fn judge_capacity(&mut self, observed: Option<Result<Usage, String>>) {
+        let (Some(limits), Some(usage)) = (&self.rules.checks.capacity, observed) else {
+            self.memory.capacity = CapacityMemory::default();
+            return;
+        };
+        let measured = usage.and_then(|u| capacity::used_percent(u).map(|percent| (u, percent)));
+        let finding = match measured {
+            Ok((usage, percent)) => {
+                let memory = std::mem::take(&mut self.memory.capacity);
+                let report = Reading {
+                    level: capacity::level(percent, memory.level, limits),
+                    percent,
+                    used_bytes: usage.used_bytes,
+                    total_bytes: usage.total_bytes,
+                    warn_percent: limits.warn_percent,
+                    critical_percent: limits.critical_percent,
+                };
+                let remind_every = self.rules.notify.remind_every;
+                let (next, raise) = judge_capacity(memory, report, remind_every, self.now);
+                self.memory.capacity = next;
+                self.raised.extend(raise.map(|r| r.map(Report::Capacity)));
+                let alert = report.level != Level::Ok;
+                Finding::new(alert, wording::capacity_summary(&report), None)
+            }
+            Err(cause) => unknown(self.memory.capacity.incident.is_some(), cause),
+        };
+        self.findings.push((CheckName::Capacity, finding));
+    }
+
+    fn judge_nodes(&mut self, observed: Option<Result<Membership, String>>) {
+        let (Some(hold), Some(membership)) = (self.rules.checks.nodes, observed) else {
+            self.memory.nodes = Watch::default();
+            return;
+        };
+        let unreadable = membership.as_ref().ok().and_then(wording::unreadable_nodes);
+        let seen = membership.and_then(|m| nodes::seen(m, self.rules.nodes_prefix));
+        let finding = match seen {
+            Ok(seen) => {
+                let total = seen.up.len() + seen.down.len() + seen.unseen.len();
+                let policy = Policy {
+                    topic: Topic::Nodes.as_str(),
+                    counts: &|_, d| d.passes >= hold.passes,
+                    remind_every: self.rules.notify.remind_every,
+                };
+                let memory = std::mem::take(&mut self.memory.nodes);
+                let (next, raise) = judge(memory, seen, &policy, self.now);
+                self.memory.nodes = next;
+                self.raised.extend(raise.map(|r| r.map(Report::Nodes)));
+                let summary = wording::nodes_summary(&self.memory.nodes, total, hold.passes);
+                Finding::new(self.memory.nodes.incident.is_some(), summary, unreadable)
+            }
+            Err(cause) => unknown(self.memory.nodes.incident.is_some(), cause),
+        };
+        self.findings.push((CheckName::Nodes, finding));
+    }
+
+    fn judge_osds(&mut self, observed: Option<Result<OsdTree, String>>) {
+        let (Some(hold), Some(tree)) = (self.rules.checks.osds, observed) else {
+            self.memory.osds = Watch::default();
+            return;
+        };
+        let finding = match tree {
+            Ok(tree) => {
+                let seen = osds::seen(tree);
+                let total = seen.up.len() + seen.down.len();
+                let policy = Policy {
+                    topic: Topic::Osds.as_str(),
+                    counts: &|_, d| d.passes >= hold.passes,
+                    remind_every: self.rules.notify.remind_every,
+                };
+                let memory = std::mem::take(&mut self.memory.osds);
+                let (next, raise) = judge(memory, seen, &policy, self.now);
+                self.memory.osds = next;
+                self.raised.extend(raise.map(|r| r.map(Report::Osds)));
+                let summary = wording::osds_summary(&self.memory.osds, total, hold.passes);
+                Finding::new(self.memory.osds.incident.is_some(), summary, None)
+            }
+            Err(cause) => unknown(self.memory.osds.incident.is_some(), cause),
+        };
+        self.findings.push((CheckName::Osds, finding));
+    }
+
+    /// Judges whether there was anything to judge by.
+    fn judge_sight(&mut self) {
+        let (blind_after, now) = (self.rules.notify.blind_after, self.now);
+        let policy = Policy {
+            topic: Topic::Blind.as_str(),
+            counts: &|_, d| is_blind(d, blind_after, now),
+            remind_every: self.rules.notify.remind_every,
+        };
+        let memory = std::mem::take(&mut self.memory.blind);
+        let (next, raise) = judge(memory, sight(&self.findings), &policy, now);
+        self.memory.blind = next;
+        self.raised.extend(raise.map(|r| r.map(Report::Blind)));
+    }
+
+    /// Sums up, once all has been judged.
+    fn verdict(mut self) -> Verdict {
+        let (before, now) = (self.before, self.now);
+        self.memory.outcomes = self
+            .findings
+            .into_iter()
+            .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
+            .collect();
+        let open = if self.raised.is_empty() {
+            Vec::new()
+        } else {
+            open_incidents(&self.memory)
+        };
+        let alerts = self
+            .raised
+            .into_iter()
+            .map(|raise| Alert {
+                cluster: self.rules.cluster.to_owned(),
+                kind: raise.kind,
+                incident: raise.incident,
+                sequence: raise.sequence,
+                began: raise.began,
+                raised: now,
+                elsewhere: open
+                    .iter()
+                    .filter(|(topic, _)| *topic != raise.report.topic())
+                    .map(|(_, line)| line.clone())
+                    .collect(),
+                report: raise.report,
+                never_told: false,
+                circumstances: Circumstances::default(),
+            })
+            .collect();
+        Verdict {
+            memory: self.memory,
+            alerts,
+        }
+    }
 }
 
 impl<R> Raise<R> {
@@ -578,27 +639,7 @@ fn judge_capacity(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::capacity::Limits;
     use crate::facts::Presence;
-    use crate::settings::Hold;
-
-    const NOTIFY: Notify = Notify {
-        recovery: true,
-        remind_every: None,
-        blind_after: Duration::from_secs(300),
-    };
-
-    fn checks() -> Checks {
-        Checks {
-            capacity: Some(Limits {
-                warn_percent: 60.0,
-                critical_percent: 85.0,
-                clear_margin_percent: 2.0,
-            }),
-            nodes: Some(Hold { passes: 1 }),
-            osds: Some(Hold { passes: 1 }),
-        }
-    }
 
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
@@ -642,6 +683,7 @@ mod tests {
                     (OsdId(id), osd)
                 })
                 .collect(),
+            hosts: BTreeMap::new(),
         };
         Observed {
             capacity: Some(used.map(usage).ok_or_else(lost)),
@@ -710,7 +752,7 @@ mod tests {
             ),
         ];
         for (name, passes, expected) in cases {
-            let (told, _) = story(passes, &checks(), &NOTIFY);
+            let (told, _) = story(passes, &Checks::default(), &Notify::default());
             assert_eq!(&told, expected, "{name}");
         }
     }
@@ -719,7 +761,11 @@ mod tests {
     fn what_could_not_be_seen_neither_raises_nor_clears() {
         let down: Sight<'_> = (Some(61), Some(&["node2"]), Some(&[1]));
         let blind: Sight<'_> = (None, None, None);
-        let (told, memory) = story(&[down, blind, blind, down, WELL], &checks(), &NOTIFY);
+        let (told, memory) = story(
+            &[down, blind, blind, down, WELL],
+            &Checks::default(),
+            &Notify::default(),
+        );
         let raised = "capacity raised, nodes raised, osds raised";
         let cleared = "capacity cleared, nodes cleared, osds cleared";
         assert_eq!(told, [raised, "", "", "", cleared]);
@@ -730,8 +776,12 @@ mod tests {
     #[test]
     fn what_is_remembered_is_untouched_while_blind() {
         let down: Sight<'_> = (Some(61), Some(&["node2"]), Some(&[1]));
-        let (_, before) = story(&[down], &checks(), &NOTIFY);
-        let (_, after) = story(&[down, (None, None, None)], &checks(), &NOTIFY);
+        let (_, before) = story(&[down], &Checks::default(), &Notify::default());
+        let (_, after) = story(
+            &[down, (None, None, None)],
+            &Checks::default(),
+            &Notify::default(),
+        );
         assert_eq!(after.capacity, before.capacity);
         assert_eq!(after.nodes, before.nodes);
         assert_eq!(after.osds, before.osds);
@@ -747,17 +797,17 @@ mod tests {
         let passes = [
             no_ceph, no_ceph, no_ceph, no_ceph, nothing, no_ceph, no_ceph, WELL, WELL,
         ];
-        let (told, _) = story(&passes, &checks(), &NOTIFY);
+        let (told, _) = story(&passes, &Checks::default(), &Notify::default());
         let expected = ["", "", "", "", "", "blind raised", "", "blind cleared", ""];
         assert_eq!(told, expected);
     }
 
     #[test]
     fn a_clock_that_jumps_makes_blindness_neither_an_alert_at_once_nor_never_one() {
-        let (checks, hour) = (checks(), 60);
+        let (checks, notify, hour) = (Checks::default(), Notify::default(), 60);
         let rules = Rules {
             checks: &checks,
-            notify: &NOTIFY,
+            notify: &notify,
             nodes_prefix: "PetaSAN/Nodes/",
             cluster: "prod",
         };
@@ -793,10 +843,10 @@ mod tests {
     fn a_check_that_is_off_is_neither_judged_nor_remembered() {
         let off = Checks {
             osds: None,
-            ..checks()
+            ..Checks::default()
         };
         let down: Sight<'_> = (Some(50), Some(&[]), Some(&[1]));
-        let (told, memory) = story(&[down], &off, &NOTIFY);
+        let (told, memory) = story(&[down], &off, &Notify::default());
         assert_eq!(told, [""]);
         assert!(!memory.outcomes.contains_key(&CheckName::Osds));
     }
@@ -804,10 +854,10 @@ mod tests {
     #[test]
     fn an_alert_names_what_else_is_wrong() {
         let (mut memory, mut alerts) = (Memory::default(), Vec::new());
-        let checks = checks();
+        let (checks, notify) = (Checks::default(), Notify::default());
         let rules = Rules {
             checks: &checks,
-            notify: &NOTIFY,
+            notify: &notify,
             nodes_prefix: "PetaSAN/Nodes/",
             cluster: "prod",
         };
@@ -824,7 +874,11 @@ mod tests {
     #[test]
     fn since_lasts_as_long_as_the_state() {
         let down: Sight<'_> = (Some(50), Some(&["node2"]), Some(&[]));
-        let (_, memory) = story(&[WELL, down, down, down], &checks(), &NOTIFY);
+        let (_, memory) = story(
+            &[WELL, down, down, down],
+            &Checks::default(),
+            &Notify::default(),
+        );
         assert_eq!(memory.outcomes[&CheckName::Nodes].since, minute(1));
         assert_eq!(memory.outcomes[&CheckName::Osds].since, minute(0));
     }

@@ -571,6 +571,7 @@ fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
     Ok(OsdTree {
         up: BTreeSet::from_iter(up),
         down,
+        hosts: BTreeMap::new(),
     })
 }
 

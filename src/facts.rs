@@ -36,6 +36,17 @@ pub struct OsdTree {
     pub up: BTreeSet<OsdId>,
     /// All others, whatever their status is.
     pub down: BTreeMap<OsdId, DownOsd>,
+    /// The buckets of type `host`, by name; empty where all OSDs are up, for then nobody asks.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// A CRUSH host that holds OSDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// How many of its OSDs are up.
+    pub up: u32,
+    /// The bucket of type `rack` that holds it; `None` where no rack is above it.
+    pub rack: Option<String>,
 }
 
 /// An OSD that is not up.

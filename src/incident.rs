@@ -338,17 +338,24 @@ pub struct Raise<R> {
 /// What is to be remembered, and what is to be told if anything is.
 pub type Judged<K, T> = (Watch<K, T>, Option<Raise<Change<K, T>>>);
 
+/// By which rules things of one kind are judged.
+pub struct Policy<'a, K, T> {
+    /// What they are, as incidents are named.
+    pub topic: &'a str,
+    /// Whether a thing has been down for long enough to be told of.
+    pub counts: &'a dyn Fn(&K, &Down<T>) -> bool,
+    /// A mail while an incident lasts, this long after the last one.
+    pub remind_every: Option<Duration>,
+}
+
 /// Takes up what a pass has seen and says whether somebody is to be told.
-///
-/// `counts` decides whether a thing has been down for long enough.
 pub fn judge<K: Ord + Clone, T: Clone>(
     mut memory: Watch<K, T>,
-    topic: &str,
     seen: Seen<K, T>,
-    counts: impl Fn(&Down<T>) -> bool,
-    remind_every: Option<Duration>,
+    policy: &Policy<'_, K, T>,
     now: Timestamp,
 ) -> Judged<K, T> {
+    let counts = policy.counts;
     let mut down = BTreeMap::new();
     for (key, what) in seen.down {
         let before = memory.down.remove(&key);
@@ -392,9 +399,9 @@ pub fn judge<K: Ord + Clone, T: Clone>(
         None => {
             let Some(incident) = memory
                 .down
-                .values()
-                .any(&counts)
-                .then(|| Incident::begin(topic, now))
+                .iter()
+                .any(|(key, down)| counts(key, down))
+                .then(|| Incident::begin(policy.topic, now))
             else {
                 return (memory, None);
             };
@@ -402,10 +409,13 @@ pub fn judge<K: Ord + Clone, T: Clone>(
         }
         Some(incident) if memory.down.is_empty() => (Kind::Cleared, incident),
         Some(incident) => {
-            let anything_new = memory.down.values().any(|d| !d.announced && counts(d));
+            let anything_new = memory
+                .down
+                .iter()
+                .any(|(key, d)| !d.announced && counts(key, d));
             if anything_new {
                 (Kind::Updated, incident)
-            } else if incident.reminder_due(remind_every, now) {
+            } else if incident.reminder_due(policy.remind_every, now) {
                 (Kind::Reminder, incident)
             } else {
                 memory.incident = Some(incident);
@@ -413,7 +423,7 @@ pub fn judge<K: Ord + Clone, T: Clone>(
             }
         }
     };
-    let raise = tell(&mut memory, kind, incident, counts, now);
+    let raise = tell(&mut memory, kind, incident, policy, now);
     (memory, Some(raise))
 }
 
@@ -422,7 +432,7 @@ fn tell<K: Ord + Clone, T: Clone>(
     memory: &mut Watch<K, T>,
     kind: Kind,
     mut incident: Incident,
-    counts: impl Fn(&Down<T>) -> bool,
+    policy: &Policy<'_, K, T>,
     now: Timestamp,
 ) -> Raise<Change<K, T>> {
     let mut change = Change {
@@ -438,7 +448,7 @@ fn tell<K: Ord + Clone, T: Clone>(
         };
         if down.announced {
             change.still.push(item());
-        } else if counts(down) {
+        } else if (policy.counts)(key, down) {
             change.new.push(item());
             down.announced = true;
         }
@@ -495,7 +505,21 @@ mod tests {
         hold: u32,
         minute: i64,
     ) -> (TestWatch, Option<Raise<Change<u32, ()>>>) {
-        judge(memory, "osds", saw, |d| d.passes >= hold, None, at(minute))
+        let policy = Policy {
+            topic: "osds",
+            counts: &|_, d| d.passes >= hold,
+            remind_every: None,
+        };
+        judge(memory, saw, &policy, at(minute))
+    }
+
+    /// Everything counts at once, with a reminder after so many seconds.
+    fn every(seconds: u64) -> Policy<'static, u32, ()> {
+        Policy {
+            topic: "osds",
+            counts: &|_, _| true,
+            remind_every: Some(Duration::from_secs(seconds)),
+        }
     }
 
     /// Runs a pass for each set of what is down among 1 to 4; writes each alert as `kind new/still/over`.
@@ -625,11 +649,10 @@ mod tests {
 
     #[test]
     fn reminders_come_that_long_after_the_last_mail_and_not_before() {
-        let every = Some(Duration::from_secs(600));
         let mut memory = TestWatch::default();
         let mut told = Vec::new();
         for minute in [0, 5, 9, 10, 19, 20, -30, 21] {
-            let (next, raise) = judge(memory, "osds", seen(&[1], &[]), |_| true, every, at(minute));
+            let (next, raise) = judge(memory, seen(&[1], &[]), &every(600), at(minute));
             memory = next;
             told.push(raise.map(|r| r.kind));
         }
@@ -670,15 +693,13 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_brings_no_storm_of_reminders_and_does_not_stop_them() {
-        let every = Some(Duration::from_secs(600));
         let hour = 60;
         for jump in [-1, -hour, -365 * 24 * hour, 1, hour, 365 * 24 * hour] {
             let mut memory = TestWatch::default();
             let mut told = Vec::new();
             for minute in (0..=12).chain(13 + jump..=13 + jump + 60) {
                 memory.set_clock(at(minute));
-                let seen = seen(&[1], &[]);
-                let (next, raise) = judge(memory, "osds", seen, |_| true, every, at(minute));
+                let (next, raise) = judge(memory, seen(&[1], &[]), &every(600), at(minute));
                 memory = next;
                 told.extend(raise.map(|raise| (raise.kind, minute - jump)));
             }

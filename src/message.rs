@@ -776,6 +776,7 @@ fn commands(commands: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Circumstances;
     use crate::incident::Over;
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
@@ -803,6 +804,7 @@ mod tests {
             report,
             elsewhere: Vec::new(),
             never_told: false,
+            circumstances: Circumstances::default(),
         }
     }
 

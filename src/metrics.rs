@@ -220,7 +220,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::alert::{Alert, CapacityMemory, Memory, Outcome, Report};
+    use crate::alert::{Alert, CapacityMemory, Circumstances, Memory, Outcome, Report};
     use crate::check::capacity::{Level, Reading};
     use crate::facts::{DownOsd, OsdId};
     use crate::incident::{Change, Down, Kind, Watch};
@@ -278,6 +278,7 @@ mod tests {
             }),
             elsewhere: Vec::new(),
             never_told: false,
+            circumstances: Circumstances::default(),
         };
         queue.add(alert, &[], Recovery::Told);
         State {

@@ -479,7 +479,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::Report;
+    use crate::alert::{Circumstances, Report};
     use crate::check::CheckName;
     use crate::incident::{Change, Kind};
 
@@ -502,6 +502,7 @@ mod tests {
             }),
             elsewhere: Vec::new(),
             never_told: false,
+            circumstances: Circumstances::default(),
         }
     }
 

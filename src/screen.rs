@@ -657,12 +657,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::{Alert, Observed, Report, Rules, judge_pass};
-    use crate::check::capacity::Limits;
+    use crate::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
     use crate::facts::{Absence, Membership, OsdTree, Presence, Usage};
     use crate::incident::{Change, Kind};
     use crate::queue::{Attempt, Recovery};
-    use crate::settings::{Checks, Hold, Notify, Recipient};
+    use crate::settings::{Checks, Notify, Recipient};
 
     const NOW: &str = "2026-11-23T02:31:08Z";
     const GIB: u64 = 1 << 30;
@@ -742,21 +741,8 @@ mod tests {
 
     /// The state after passes at these times.
     fn after(passes: Vec<(&str, Observed)>) -> State {
-        let hold = Some(Hold { passes: 1 });
-        let checks = Checks {
-            capacity: Some(Limits {
-                warn_percent: 60.0,
-                critical_percent: 85.0,
-                clear_margin_percent: 2.0,
-            }),
-            nodes: hold,
-            osds: hold,
-        };
-        let notify = Notify {
-            recovery: true,
-            remind_every: None,
-            blind_after: Duration::from_secs(300),
-        };
+        let checks = Checks::default();
+        let notify = Notify::default();
         let mut state = State {
             cluster: Some("prod".to_owned()),
             ..State::default()
@@ -854,6 +840,7 @@ mod tests {
             }),
             elsewhere: Vec::new(),
             never_told: false,
+            circumstances: Circumstances::default(),
         };
         let recipients: Vec<Recipient> = ["ops@example.org", "disks@example.org"]
             .iter()

@@ -17,7 +17,7 @@ use crate::seal::{Seal, sealed};
 /// The version of the document that this release writes, and the newest that it reads. Whoever adds a field raises it: an
 /// unknown key is taken for damage, because a flipped bit in a key would otherwise forget what stands behind it. The
 /// checksum is that of every version from 2 on, so that a flipped version is not taken for a later release.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// The state file's document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -252,7 +252,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::{Alert, Report};
+    use crate::alert::{Alert, Circumstances, Report};
     use crate::check::CheckName;
     use crate::facts::Absence;
     use crate::incident::{Change, Down, Incident, Kind};
@@ -292,30 +292,31 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_release_wrote_is_remembered() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/fixtures/state/version-1.json"
-        );
-        let state = parse(&std::fs::read(path).unwrap()).unwrap();
-        let osds = &state.memory.osds;
-        let down: Vec<String> = osds.down.keys().map(ToString::to_string).collect();
-        let over: Vec<String> = osds.over.keys().map(ToString::to_string).collect();
-        assert_eq!((down, over), (vec!["osd.1".into()], vec!["osd.2".into()]));
-        assert!(osds.down.values().all(|down| down.announced));
-        assert_eq!(state.memory.blind.down.len(), 1);
-        let subjects = state
-            .queue
-            .iter()
-            .map(|e| crate::message::subject(&e.alert));
-        assert_eq!(
-            subjects.collect::<Vec<_>>(),
-            [
-                "[prod] 2 OSDs down on node1, node2: osd.1, osd.2",
-                "[prod] petanotify cannot see nodes"
-            ]
-        );
-        assert_eq!(parse(&render(&state).unwrap()), Ok(state));
+    fn what_earlier_releases_wrote_is_remembered() {
+        for version in ["version-1", "version-2"] {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/state");
+            let text = std::fs::read(format!("{path}/{version}.json")).unwrap();
+            let state = parse(&text).unwrap();
+            let osds = &state.memory.osds;
+            let down: Vec<String> = osds.down.keys().map(ToString::to_string).collect();
+            let over: Vec<String> = osds.over.keys().map(ToString::to_string).collect();
+            assert_eq!((down, over), (vec!["osd.1".into()], vec!["osd.2".into()]));
+            assert!(osds.down.values().all(|down| down.announced));
+            assert!(!state.memory.blind.down.is_empty());
+            let subjects = state
+                .queue
+                .iter()
+                .map(|e| crate::message::subject(&e.alert));
+            assert_eq!(
+                subjects.collect::<Vec<_>>(),
+                [
+                    "[prod] 2 OSDs down on node1, node2: osd.1, osd.2",
+                    "[prod] petanotify cannot see nodes"
+                ],
+                "{version}"
+            );
+            assert_eq!(parse(&render(&state).unwrap()), Ok(state), "{version}");
+        }
     }
 
     #[test]
@@ -329,11 +330,11 @@ mod tests {
                 with_mail(1, 3, &["a"]),
             ),
             (
-                text.replace("\"version\": 2", "\"version\": 3"),
+                text.replace("\"version\": 3", "\"version\": 4"),
                 state.clone(),
             ),
             (
-                text.replace("\"version\": 2", "\"version\": 1"),
+                text.replace("\"version\": 3", "\"version\": 1"),
                 state.clone(),
             ),
             (text.replace("  ", "\t"), state.clone()),
@@ -387,6 +388,7 @@ mod tests {
                 }),
                 elsewhere: Vec::new(),
                 never_told: false,
+                circumstances: Circumstances::default(),
             };
             state.queue.add(alert, &[], Recovery::Told);
         }
@@ -597,11 +599,11 @@ mod tests {
     fn what_cannot_be_used_is_told_apart() {
         let broken = |text: &str| matches!(parse(text.as_bytes()), Err(Unusable::Broken(_)));
         assert_eq!(
-            parse(br#"{"version":3,"memory":"of another kind"}"#),
-            Err(Unusable::Newer(3))
+            parse(br#"{"version":4,"memory":"of another kind"}"#),
+            Err(Unusable::Newer(4))
         );
-        let newer = sealed(&serde_json::json!({"version": 4, "more": []})).unwrap();
-        assert_eq!(parse(&newer), Err(Unusable::Newer(4)));
+        let newer = sealed(&serde_json::json!({"version": 5, "more": []})).unwrap();
+        assert_eq!(parse(&newer), Err(Unusable::Newer(5)));
         for text in [
             "",
             "\0\0\0\0",
@@ -613,7 +615,7 @@ mod tests {
             r#"{"version":0,"memory":{},"queue":[]}"#,
             r#"{"version":1}"#,
             r#"{"version":1,"memory":{},"queue":[{"#,
-            "{\"version\":3,\n  \"checksum\": \"00000000\"\n}\n",
+            "{\"version\":4,\n  \"checksum\": \"00000000\"\n}\n",
         ] {
             assert!(broken(text), "{text:?}");
         }

@@ -213,6 +213,7 @@ fn osds_are_read_from_every_recorded_tree() {
                     .iter()
                     .map(|(id, osd)| (OsdId(*id), osd.clone()))
                     .collect(),
+                hosts: BTreeMap::new(),
             };
             let printed = recorded(release, "osd-tree", state);
             assert_eq!(parse_osd_tree(&printed).unwrap(), tree, "{release} {state}");

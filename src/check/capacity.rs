@@ -15,6 +15,16 @@ pub struct Limits {
     pub clear_margin_percent: f64,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            warn_percent: 60.0,
+            critical_percent: 85.0,
+            clear_margin_percent: 2.0,
+        }
+    }
+}
+
 /// How serious it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -347,8 +347,7 @@ mod tests {
 
     use super::super::Outcome;
     use super::*;
-    use crate::check::capacity::Limits;
-    use crate::settings::{Hold, Login, Secret};
+    use crate::settings::{Login, Secret};
     use crate::trouble::Case;
 
     fn relay() -> Relay {
@@ -589,13 +588,8 @@ mod tests {
     #[test]
     fn a_check_that_nobody_is_told_of_is_a_warning() {
         let checks = Checks {
-            capacity: Some(Limits {
-                warn_percent: 60.0,
-                critical_percent: 85.0,
-                clear_margin_percent: 2.0,
-            }),
-            nodes: Some(Hold { passes: 1 }),
             osds: None,
+            ..Checks::default()
         };
         let told = |checks: &[CheckName]| Recipient {
             address: asked().remove(0),

@@ -206,10 +206,15 @@ fn checks(keys: &mut Keys) -> Checks {
         "checks.capacity.critical_percent",
         "checks.capacity.clear_margin_percent",
     );
+    let default = Limits::default();
     let capacity = Limits {
-        warn_percent: keys.with_default(warn, value::percent, 60.0),
-        critical_percent: keys.with_default(critical, value::percent, 85.0),
-        clear_margin_percent: keys.with_default(margin, value::margin, 2.0),
+        warn_percent: keys.with_default(warn, value::percent, default.warn_percent),
+        critical_percent: keys.with_default(critical, value::percent, default.critical_percent),
+        clear_margin_percent: keys.with_default(
+            margin,
+            value::margin,
+            default.clear_margin_percent,
+        ),
     };
     if keys.is_clean() {
         let of = |key, value| Threshold { key, value };
@@ -254,18 +259,24 @@ fn hold(keys: &mut Keys, section: &str) -> Option<Hold> {
     let passes = keys.with_default(
         &format!("{section}.hold_passes"),
         value::number(1, MAX_HOLD_PASSES),
-        1,
+        Hold::default().passes,
     );
     enabled.then_some(Hold { passes })
 }
 
 fn notify(keys: &mut Keys) -> Notify {
+    let default = Notify::default();
+    let reminder = Reminder(default.remind_every);
     Notify {
-        recovery: keys.flag("notify.recovery", None, true),
+        recovery: keys.flag("notify.recovery", None, default.recovery),
         remind_every: keys
-            .with_default("notify.remind_every", value::reminder(YEAR), Reminder(None))
+            .with_default("notify.remind_every", value::reminder(YEAR), reminder)
             .0,
-        blind_after: keys.with_default("notify.blind_after", value::duration(YEAR), 300 * SECOND),
+        blind_after: keys.with_default(
+            "notify.blind_after",
+            value::duration(YEAR),
+            default.blind_after,
+        ),
     }
 }
 

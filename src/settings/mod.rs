@@ -153,11 +153,27 @@ pub struct Checks {
     pub osds: Option<Hold>,
 }
 
+impl Default for Checks {
+    fn default() -> Self {
+        Checks {
+            capacity: Some(Limits::default()),
+            nodes: Some(Hold::default()),
+            osds: Some(Hold::default()),
+        }
+    }
+}
+
 /// When a thing that is down counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
     /// Passes in a row a thing must be down; at least 1.
     pub passes: u32,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Hold { passes: 1 }
+    }
 }
 
 /// When somebody is told.
@@ -169,6 +185,16 @@ pub struct Notify {
     pub remind_every: Option<Duration>,
     /// A check that could not be carried out for so long is itself an alert.
     pub blind_after: Duration,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Notify {
+            recovery: true,
+            remind_every: None,
+            blind_after: Duration::from_secs(300),
+        }
+    }
 }
 
 /// The mail servers as the file describes them.

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::message::Mailbox;
-use petanotify::alert::{Alert, Observed, Report, Rules, judge_pass};
+use petanotify::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
 use petanotify::check::CheckName;
-use petanotify::check::capacity::Limits;
 use petanotify::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Presence, Usage};
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
 use petanotify::message::{self, Sender};
@@ -58,13 +57,8 @@ pub fn any_sender() -> Sender {
 /// All checks, with the usual limits.
 pub fn checks() -> Checks {
     Checks {
-        capacity: Some(Limits {
-            warn_percent: 60.0,
-            critical_percent: 85.0,
-            clear_margin_percent: 2.0,
-        }),
-        nodes: Some(Hold { passes: 1 }),
         osds: Some(Hold { passes: 2 }),
+        ..Checks::default()
     }
 }
 
@@ -73,9 +67,9 @@ pub fn checks() -> Checks {
 pub fn pass(mut state: State, observed: Observed, now: Timestamp) -> State {
     let checks = checks();
     let notify = Notify {
-        recovery: true,
         remind_every: Some(Duration::from_secs(3600)),
         blind_after: Duration::from_secs(60),
+        ..Notify::default()
     };
     let rules = Rules {
         checks: &checks,
@@ -148,6 +142,7 @@ pub fn all_up(state: &State) -> Observed {
     let tree = OsdTree {
         up: state.memory.osds.down.keys().copied().collect(),
         down: BTreeMap::new(),
+        hosts: BTreeMap::new(),
     };
     observed(1, nodes, tree)
 }
@@ -173,7 +168,7 @@ pub fn more_down(state: &State) -> Observed {
     };
     down.insert(OsdId(number as i64), osd);
     let up = BTreeSet::new();
-    observed(99, nodes, OsdTree { up, down })
+    observed(99, nodes, OsdTree { up, down, hosts: BTreeMap::new() })
 }
 
 fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -> Observed {
@@ -285,6 +280,7 @@ pub fn usual_alert() -> Alert {
         }),
         elsewhere: Vec::new(),
         never_told: true,
+        circumstances: Circumstances::default(),
     }
 }
 

@@ -31,7 +31,7 @@ fn a_healthy_pass_is_silent_and_leaves_a_state() {
             cluster.relay.connections().is_empty(),
             "nobody is to be told anything"
         );
-        assert_eq!(cluster.state()["version"], 2);
+        assert_eq!(cluster.state()["version"], petanotify::state::VERSION);
         assert_eq!(mode(&cluster.state_file()), 0o600);
         assert!(cluster.queue().is_empty());
     }
