@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
-use crate::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Usage};
+use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
 use crate::incident::{
     Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
 };
@@ -327,9 +327,13 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         now,
         raised: Vec::new(),
         findings: Vec::new(),
+        nodes_up: BTreeSet::new(),
+        hosts: BTreeMap::new(),
     };
     bench.judge_capacity(observed.capacity);
-    bench.judge_nodes(observed.nodes);
+    let osds_down = matches!(&observed.osds, Some(Ok(tree)) if !tree.down.is_empty());
+    let osds_wrong = osds_down || bench.memory.osds.incident.is_some();
+    bench.judge_nodes(observed.nodes, osds_wrong);
     bench.judge_osds(observed.osds);
     bench.judge_sight();
     bench.verdict()
@@ -344,6 +348,10 @@ struct Bench<'a> {
     now: Timestamp,
     raised: Vec<Raise<Report>>,
     findings: Vec<(CheckName, Finding)>,
+    /// The nodes that are alive; empty while nothing is wrong with nodes or OSDs, or nobody can see them.
+    nodes_up: BTreeSet<String>,
+    /// [`OsdTree::hosts`]
+    hosts: BTreeMap<String, Host>,
 }
 
 impl Bench<'_> {
@@ -376,7 +384,7 @@ impl Bench<'_> {
         self.findings.push((CheckName::Capacity, finding));
     }
 
-    fn judge_nodes(&mut self, observed: Option<Result<Membership, String>>) {
+    fn judge_nodes(&mut self, observed: Option<Result<Membership, String>>, osds_wrong: bool) {
         let (Some(hold), Some(membership)) = (self.rules.checks.nodes, observed) else {
             self.memory.nodes = Watch::default();
             return;
@@ -386,6 +394,10 @@ impl Bench<'_> {
         let finding = match seen {
             Ok(seen) => {
                 let total = seen.up.len() + seen.down.len() + seen.unseen.len();
+                let nodes_wrong = total > seen.up.len() || self.memory.nodes.incident.is_some();
+                if nodes_wrong || osds_wrong {
+                    self.nodes_up.clone_from(&seen.up);
+                }
                 let policy = Policy {
                     topic: Topic::Nodes.as_str(),
                     counts: &|_, d| d.passes >= hold.passes,
@@ -409,7 +421,8 @@ impl Bench<'_> {
             return;
         };
         let finding = match tree {
-            Ok(tree) => {
+            Ok(mut tree) => {
+                self.hosts = std::mem::take(&mut tree.hosts);
                 let seen = osds::seen(tree);
                 let total = seen.up.len() + seen.down.len();
                 let policy = Policy {
@@ -445,9 +458,9 @@ impl Bench<'_> {
 
     /// Sums up, once all has been judged.
     fn verdict(mut self) -> Verdict {
-        let (before, now) = (self.before, self.now);
-        self.memory.outcomes = self
-            .findings
+        let (before, now) = (std::mem::take(&mut self.before), self.now);
+        let findings = std::mem::take(&mut self.findings);
+        self.memory.outcomes = findings
             .into_iter()
             .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
             .collect();
@@ -456,8 +469,8 @@ impl Bench<'_> {
         } else {
             open_incidents(&self.memory)
         };
-        let alerts = self
-            .raised
+        let raised = std::mem::take(&mut self.raised);
+        let alerts = raised
             .into_iter()
             .map(|raise| Alert {
                 cluster: self.rules.cluster.to_owned(),
@@ -471,14 +484,28 @@ impl Bench<'_> {
                     .filter(|(topic, _)| *topic != raise.report.topic())
                     .map(|(_, line)| line.clone())
                     .collect(),
+                circumstances: self.circumstances(raise.report.topic()),
                 report: raise.report,
                 never_told: false,
-                circumstances: Circumstances::default(),
             })
             .collect();
         Verdict {
             memory: self.memory,
             alerts,
+        }
+    }
+
+    /// What an alert of this topic tells beside its news.
+    fn circumstances(&self, topic: Topic) -> Circumstances {
+        match topic {
+            Topic::Nodes | Topic::Osds => Circumstances {
+                osds_up: (self.hosts.iter())
+                    .map(|(host, found)| (host.clone(), found.up))
+                    .collect(),
+                nodes_up: self.nodes_up.clone(),
+                of_nodes: BTreeMap::new(),
+            },
+            Topic::Capacity | Topic::Blind => Circumstances::default(),
         }
     }
 }
@@ -869,6 +896,36 @@ mod tests {
             (memory, alerts) = (verdict.memory, verdict.alerts);
         }
         assert_eq!(alerts[0].elsewhere, ["1 node down: node2"]);
+    }
+
+    #[test]
+    fn an_alert_tells_what_was_up_beside_what_is_down() {
+        let (checks, notify) = (Checks::default(), Notify::default());
+        let rules = Rules {
+            checks: &checks,
+            notify: &notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let mut seen = observed((Some(61), Some(&["node2"]), Some(&[2])));
+        if let Some(Ok(tree)) = &mut seen.osds {
+            let host = |up| Host { up, rack: None };
+            let hosts = [("node1", host(2)), ("node3", host(1))];
+            tree.hosts = hosts.map(|(name, host)| (name.to_owned(), host)).into();
+        }
+        let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
+        assert_eq!(alerts.len(), 3);
+        for alert in alerts {
+            let told = alert.circumstances;
+            if alert.report.topic() == Topic::Capacity {
+                assert!(told.is_empty(), "{told:?}");
+                continue;
+            }
+            let osds = [("node1".to_owned(), 2), ("node3".to_owned(), 1)];
+            assert_eq!(told.osds_up, BTreeMap::from(osds));
+            let nodes = ["node1".to_owned(), "node3".to_owned()];
+            assert_eq!(told.nodes_up, BTreeSet::from(nodes));
+        }
     }
 
     #[test]

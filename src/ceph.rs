@@ -24,7 +24,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::borrowed::Text;
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
-use crate::facts::{DownOsd, MonitorClocks, OsdId, OsdTree, Usage};
+use crate::facts::{DownOsd, Host, MonitorClocks, OsdId, OsdTree, Usage};
 use crate::output::Log;
 use crate::settings::{self, Via};
 use crate::text::one_line;
@@ -560,19 +560,67 @@ fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
             stray,
         });
     }
-    if !down.is_empty() {
-        // One that is listed twice, both ways, is not well.
-        up.retain(|osd| !down.contains_key(osd));
-        let parents = Parents::of(&nodes.others, &down);
-        for (osd, facts) in &mut down {
-            facts.host = parents.host(*osd);
+    if down.is_empty() {
+        return Ok(OsdTree {
+            up: BTreeSet::from_iter(up),
+            ..OsdTree::default()
+        });
+    }
+    // One that is listed twice, both ways, is not well.
+    up.retain(|osd| !down.contains_key(osd));
+    let up = BTreeSet::from_iter(up);
+    let parents = Parents::of(&nodes.others, &down);
+    for (OsdId(osd), facts) in &mut down {
+        facts.host = parents.nearest(*osd, Kind::Host);
+    }
+    let hosts = hosts(&nodes.others, &parents, &up, &down);
+    Ok(OsdTree { up, down, hosts })
+}
+
+/// The hosts that hold OSDs, each with how many of them are up, and its rack.
+fn hosts(
+    nodes: &[Entry<'_>],
+    parents: &Parents<'_>,
+    up: &BTreeSet<OsdId>,
+    down: &BTreeMap<OsdId, DownOsd>,
+) -> BTreeMap<String, Host> {
+    let mut buckets = BTreeMap::new();
+    for entry in nodes {
+        if let Some(Whole(id @ ..0)) = entry.id {
+            buckets.insert(id, entry);
         }
     }
-    Ok(OsdTree {
-        up: BTreeSet::from_iter(up),
-        down,
-        hosts: BTreeMap::new(),
-    })
+    let mut hosts = BTreeMap::new();
+    for (id, bucket) in &buckets {
+        let (Some(Kind::Host), Some(Text(name))) = (bucket.kind, &bucket.name) else {
+            continue;
+        };
+        let mut host = Host::default();
+        let mut is_empty = true;
+        let mut seen = BTreeSet::from([*id]);
+        let mut below = vec![*bucket];
+        while let Some(bucket) = below.pop() {
+            for &Whole(child) in bucket.children.iter().flatten() {
+                if let Some(bucket) = buckets.get(&child) {
+                    // A damaged map must not send us in circles.
+                    if seen.insert(child) {
+                        below.push(bucket);
+                    }
+                } else if up.contains(&OsdId(child)) {
+                    host.up += 1;
+                    is_empty = false;
+                } else {
+                    // An id that the OSD map has forgotten is neither.
+                    is_empty &= !down.contains_key(&OsdId(child));
+                }
+            }
+        }
+        if !is_empty {
+            host.rack = parents.nearest(*id, Kind::Rack);
+            hosts.insert(name.to_string(), host);
+        }
+    }
+    hosts
 }
 
 /// Which buckets hold what, to walk up from an OSD that is down.
@@ -605,13 +653,14 @@ impl<'a> Parents<'a> {
             .map(|(_, bucket)| *bucket)
     }
 
-    /// The nearest bucket of type host above `osd`. There may be buckets of other types between them, and several roots above.
-    fn host(&self, OsdId(osd): OsdId) -> Option<String> {
+    /// The nearest bucket of this kind above an OSD or a bucket. There may be buckets of other types between them, and
+    /// several roots above.
+    fn nearest(&self, below: i64, kind: Kind) -> Option<String> {
         let mut seen = BTreeSet::new();
-        let mut below = VecDeque::from([osd]);
+        let mut below = VecDeque::from([below]);
         while let Some(child) = below.pop_front() {
             for bucket in self.holders(child) {
-                if bucket.kind == Some(Kind::Host) {
+                if bucket.kind == Some(kind) {
                     return bucket.name.as_ref().map(|Text(name)| name.to_string());
                 }
                 if let Some(Whole(id)) = bucket.id
@@ -730,6 +779,7 @@ impl Entry<'_> {
 enum Kind {
     Osd,
     Host,
+    Rack,
     #[serde(other)]
     Other,
 }

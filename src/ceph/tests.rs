@@ -207,20 +207,39 @@ fn osds_are_read_from_every_recorded_tree() {
             ("osd-below-root", &without_host),
             ("forgotten", &forgotten),
         ] {
-            let tree = OsdTree {
-                up: up.iter().copied().map(OsdId).collect(),
-                down: down
-                    .iter()
-                    .map(|(id, osd)| (OsdId(*id), osd.clone()))
-                    .collect(),
-                hosts: BTreeMap::new(),
-            };
             let printed = recorded(release, "osd-tree", state);
-            assert_eq!(parse_osd_tree(&printed).unwrap(), tree, "{release} {state}");
+            let read = parse_osd_tree(&printed).unwrap();
+            let up = up.iter().copied().map(OsdId).collect::<BTreeSet<_>>();
+            assert_eq!(read.up, up, "{release} {state}");
+            let down = down.iter().map(|(id, osd)| (OsdId(*id), osd.clone()));
+            assert_eq!(read.down, down.collect(), "{release} {state}");
+            let rack = |host: &str| {
+                let in_rack = (state, host) == ("host-in-rack", "node2");
+                in_rack.then(|| "rack1".to_owned())
+            };
+            let hosts = hosts_told(state).iter().map(|(host, up)| {
+                let (up, rack) = (*up, rack(host));
+                ((*host).to_owned(), Host { up, rack })
+            });
+            assert_eq!(read.hosts, hosts.collect(), "{release} {state}");
             untold.remove(&(release.to_owned(), state.to_owned()));
         }
     }
     assert_eq!(untold, BTreeSet::new(), "recorded, but not told above");
+}
+
+/// The hosts with how many of their OSDs are up, as they are told of a recorded tree.
+fn hosts_told(state: &str) -> &'static [(&'static str, u32)] {
+    match state {
+        // Nothing is down.
+        "no-mgr-yet" | "fresh" | "healthy" | "device-classes" | "mgr-down" | "forgotten" => &[],
+        // No bucket holds what is down.
+        "never-booted" => &[],
+        "two-osds-down" | "down-and-out" | "stray-down" | "destroyed" => {
+            &[("node1", 1), ("node2", 1)]
+        }
+        _ => &[("node1", 2), ("node2", 1)],
+    }
 }
 
 #[test]
@@ -338,6 +357,37 @@ fn the_host_is_the_nearest_one_above_whatever_lies_between() {
     };
     let expected = [(OsdId(0), down(Some("node1"), "down")), (OsdId(1), out)];
     assert_eq!(tree.down, BTreeMap::from(expected));
+    let host = Host {
+        up: 0,
+        rack: Some("rack1".to_owned()),
+    };
+    assert_eq!(tree.hosts, BTreeMap::from([("node1".to_owned(), host)]));
+}
+
+#[test]
+fn a_host_counts_what_is_up_in_all_its_drawers_and_nothing_twice() {
+    let tree = osds(
+        r#"{"nodes":[
+            {"id":-1,"name":"default","type":"root","children":[-5]},
+            {"id":-5,"name":"rack1","type":"rack","children":[-6]},
+            {"id":-6,"name":"chassis1","type":"chassis","children":[-2,-7]},
+            {"id":-2,"name":"node1","type":"host","children":[-3,-4,1]},
+            {"id":-3,"name":"drawer1","type":"drawer","children":[0,-4]},
+            {"id":-4,"name":"drawer2","type":"drawer","children":[2,-3]},
+            {"id":0,"type":"osd","status":"up"},
+            {"id":1,"type":"osd","status":"down"},
+            {"id":2,"type":"osd","status":"up"},
+            {"id":-7,"name":"empty","type":"host","children":[3]},
+            {"id":3,"type":"osd","exists":0,"status":"down"},
+            {"id":-8,"name":"other","type":"root","children":[-2]},
+            {"id":-2,"name":"node1","type":"host","children":[-3,-4,1]}
+        ]}"#,
+    );
+    let host = Host {
+        up: 2,
+        rack: Some("rack1".to_owned()),
+    };
+    assert_eq!(tree.hosts, BTreeMap::from([("node1".to_owned(), host)]));
 }
 
 #[test]
