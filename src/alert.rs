@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::audience::Audiences;
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
@@ -14,6 +15,7 @@ use crate::incident::{
     Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
 };
 use crate::settings::{Checks, Notify, Recipient};
+use crate::severity::{self, Severity};
 use crate::wording;
 
 /// What an alert can be about: one of the checks, or that they can't be carried out.
@@ -86,6 +88,9 @@ pub struct Circumstances {
     pub nodes_up: BTreeSet<String>,
     /// By node that is down, the OSDs that are down with it and belong to its incident.
     pub of_nodes: BTreeMap<String, BTreeSet<OsdId>>,
+    /// How serious the alert is; see [`Alert::severity`].
+    #[serde(skip_serializing_if = "Severity::is_least")]
+    pub severity: Severity,
 }
 
 impl Circumstances {
@@ -134,12 +139,19 @@ impl Report {
 }
 
 impl Alert {
+    /// How serious it is: as what it calls wrong, or, when its incident is over, as that has been.
+    pub fn severity(&self) -> Severity {
+        self.circumstances.severity.max(severity::of(&self.report))
+    }
+
     /// This alert as it is news to somebody who has not had the `older` ones of the same incident.
     pub fn overtake(mut self, older: &[Alert]) -> Alert {
         let untold = older.iter().any(|a| a.kind == Kind::Raised);
         let news = older.iter().any(|a| a.kind == Kind::Updated);
         for earlier in older {
             self.report.take_over(&earlier.report, untold);
+            let severity = &mut self.circumstances.severity;
+            *severity = earlier.severity().max(*severity);
         }
         match self.kind {
             Kind::Updated | Kind::Reminder if untold => self.kind = Kind::Raised,
@@ -180,6 +192,9 @@ pub struct Memory {
     pub blind: Watch<CheckName, String>,
     /// How each check that is on ended the last time, and since when it has been so.
     pub outcomes: BTreeMap<CheckName, Outcome>,
+    /// Who has been told of the incidents.
+    #[serde(default, skip_serializing_if = "Audiences::is_empty")]
+    pub audiences: Audiences,
 }
 
 impl Memory {
@@ -470,9 +485,18 @@ impl Bench<'_> {
             open_incidents(&self.memory)
         };
         let raised = std::mem::take(&mut self.raised);
+        let mut audiences = std::mem::take(&mut self.memory.audiences);
         let alerts = raised
             .into_iter()
             .map(|raise| Alert {
+                circumstances: Circumstances {
+                    severity: audiences.reach(
+                        &raise.incident,
+                        raise.kind,
+                        severity::of(&raise.report),
+                    ),
+                    ..self.circumstances(raise.report.topic())
+                },
                 cluster: self.rules.cluster.to_owned(),
                 kind: raise.kind,
                 incident: raise.incident,
@@ -484,11 +508,11 @@ impl Bench<'_> {
                     .filter(|(topic, _)| *topic != raise.report.topic())
                     .map(|(_, line)| line.clone())
                     .collect(),
-                circumstances: self.circumstances(raise.report.topic()),
                 report: raise.report,
                 never_told: false,
             })
             .collect();
+        self.memory.audiences = audiences;
         Verdict {
             memory: self.memory,
             alerts,
@@ -503,7 +527,7 @@ impl Bench<'_> {
                     .map(|(host, found)| (host.clone(), found.up))
                     .collect(),
                 nodes_up: self.nodes_up.clone(),
-                of_nodes: BTreeMap::new(),
+                ..Circumstances::default()
             },
             Topic::Capacity | Topic::Blind => Circumstances::default(),
         }

@@ -11,11 +11,12 @@
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
+//! The modules of 4 and 5, `severity`, `audience`, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
 //! socket, environment or clock: values in, values out.
 
 pub mod alert;
 pub mod aside;
+pub mod audience;
 pub mod borrowed;
 pub mod ceph;
 pub mod certificates;
@@ -42,6 +43,7 @@ pub mod seal;
 pub mod selection;
 pub mod sent;
 pub mod settings;
+pub mod severity;
 pub mod smtp;
 pub mod state;
 pub mod store;

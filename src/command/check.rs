@@ -117,6 +117,8 @@ impl Pass {
         for alert in &verdict.alerts {
             state.queue.add(alert.clone(), recipients, recovery);
         }
+        let audiences = std::mem::take(&mut state.memory.audiences);
+        state.memory.audiences = audiences.of_open(&state.memory.incidents());
         let mut alerts = verdict.alerts;
         alerts.retain(|alert| alert.kind != Kind::Cleared || recovery == Recovery::Told);
         Pass {
