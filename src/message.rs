@@ -1,5 +1,8 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
+pub(crate) mod document;
+pub(crate) mod plain;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -12,20 +15,19 @@ use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, SinglePart};
 
+use self::document::{Document, Line, Tone};
+use self::plain::TEXT_COLUMNS;
 use crate::alert::{Alert, Report};
 use crate::check::CheckName;
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
-use crate::text::{one_line, wrap};
+use crate::text::one_line;
 use crate::wording;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
 const SUBJECT_CHARS: usize = 78;
-
-/// Width of the text, in characters.
-const TEXT_COLUMNS: usize = 72;
 
 /// More names than this do not fit into a subject, however short they are.
 const SUBJECT_NAMES: usize = 20;
@@ -81,7 +83,9 @@ pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<V
         message = message.header(Delayed(delay));
     }
     let mail = message
-        .singlepart(SinglePart::plain(text(alert, delay, sender)))
+        .singlepart(SinglePart::plain(plain::draw(&document(
+            alert, delay, sender,
+        ))))
         .with_context(|| format!("cannot compose the mail to {to}"))?;
     Ok(mail.formatted())
 }
@@ -302,15 +306,15 @@ fn unseen(change: &Change<CheckName, String>) -> String {
     checks.join(", ")
 }
 
-/// The whole text, lines ended by `\n`.
-fn text(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> String {
+/// All that the mail says.
+fn document(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> Document {
     let mut text = Text {
-        out: String::new(),
+        document: Document::default(),
         zone: &sender.zone,
         now: alert.raised,
     };
     if let Some(delay) = delay {
-        text.paragraph(&format!(
+        text.document.notice(&format!(
             "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
             wording::duration(delay),
             wording::time(alert.raised, &sender.zone)
@@ -322,59 +326,37 @@ fn text(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> String {
         Report::Osds(change) => osds_text(&mut text, alert, change),
         Report::Blind(change) => blind_text(&mut text, alert, change),
     }
-    let elsewhere = alert.elsewhere.iter().flat_map(|line| {
-        let lines = wrap(line, TEXT_COLUMNS - 4).into_iter().enumerate();
-        lines.map(|(place, line)| {
-            if place == 0 {
-                line
-            } else {
-                format!("  {line}")
-            }
-        })
-    });
+    let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
     text.section("Also wrong at this moment", elsewhere);
     text.footer(alert, &sender.node);
-    // Names are harmless already; what a damaged state holds may be anything, and RFC 5321 (section 2.3.8) forbids a bare CR.
-    let printable = |c: char| if c.is_control() && c != '\n' { '?' } else { c };
-    text.out.chars().map(printable).collect()
+    text.document
 }
 
 /// A mail's text while it is being written.
 struct Text<'a> {
-    out: String,
+    document: Document,
     zone: &'a TimeZone,
     now: Timestamp,
 }
 
 impl Text<'_> {
     fn paragraph(&mut self, words: &str) {
-        self.separate();
-        for line in wrap(words, TEXT_COLUMNS) {
-            self.out.push_str(&line);
-            self.out.push('\n');
-        }
+        self.document.paragraph(words);
     }
 
     /// A heading and indented lines; nothing at all where there are no lines.
-    fn section(&mut self, heading: &str, lines: impl IntoIterator<Item = String>) {
-        let mut lines = lines.into_iter().peekable();
-        if lines.peek().is_none() {
-            return;
-        }
-        self.separate();
-        self.out.push_str(heading);
-        self.out.push_str(":\n");
-        for line in lines {
-            self.out.push_str("  ");
-            self.out.push_str(&line);
-            self.out.push('\n');
-        }
+    fn section<L: Into<Line>>(&mut self, heading: &str, lines: impl IntoIterator<Item = L>) {
+        self.document.section(Tone::Neutral, heading, lines);
     }
 
-    fn separate(&mut self) {
-        if !self.out.is_empty() {
-            self.out.push('\n');
-        }
+    /// The same about what is new, still wrong or over.
+    fn section_on<L: Into<Line>>(
+        &mut self,
+        tone: Tone,
+        heading: &str,
+        lines: impl IntoIterator<Item = L>,
+    ) {
+        self.document.section(tone, heading, lines);
     }
 
     /// `since 2026-11-23 02:14 CET (3 min)`
@@ -400,15 +382,24 @@ impl Text<'_> {
     }
 
     fn footer(&mut self, alert: &Alert, node: &str) {
-        // The line `-- ` (with the blank) begins a signature: mail programs set it apart (RFC 3676, section 4.3).
-        self.out.push_str(&format!(
-            "\n-- \npetanotify {} on {}\nincident {}, mail {}\n",
-            env!("CARGO_PKG_VERSION"),
-            wording::name(node),
-            alert.incident,
-            u64::from(alert.sequence) + 1
-        ));
+        self.document.footer(vec![
+            signature(node),
+            format!(
+                "incident {}, mail {}",
+                alert.incident,
+                u64::from(alert.sequence) + 1
+            ),
+        ]);
     }
+}
+
+/// Which petanotify has made a mail.
+pub(crate) fn signature(node: &str) -> String {
+    format!(
+        "petanotify {} on {}",
+        env!("CARGO_PKG_VERSION"),
+        wording::name(node)
+    )
 }
 
 fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
@@ -472,16 +463,16 @@ fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absenc
         cut(items, line, ALL)
     };
     let new = down(text, &change.new);
-    text.section("New", new);
+    text.section_on(Tone::New, "New", new);
     let still = down(text, &change.still);
-    text.section("Still down", still);
+    text.section_on(Tone::Still, "Still down", still);
     for (heading, over) in endings(&change.over) {
         let line = |over: &&OverItem<String, Absence>| {
             let span = text.span(over.was.since, over.was.until);
             format!("{}  {span}", name(&over.key))
         };
         let lines = cut(&over, line, ALL);
-        text.section(&format!("{heading}, was down from"), lines);
+        text.section_on(Tone::Over, &format!("{heading}, was down from"), lines);
     }
     text.section("Look closer with", commands(&[ALL, "ceph osd tree down"]));
 }
@@ -503,8 +494,8 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
     }
     text.paragraph(&sentence);
     let mut sections = vec![
-        ("New", told(&change.new)),
-        ("Still down", told(&change.still)),
+        (Tone::New, "New", told(&change.new)),
+        (Tone::Still, "Still down", told(&change.still)),
     ];
     for (heading, over) in endings(&change.over) {
         let osds = over.into_iter().map(|over| ToldOsd {
@@ -513,21 +504,21 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
             since: over.was.since,
             until: Some(over.was.until),
         });
-        sections.push((heading, osds.collect()));
+        sections.push((Tone::Over, heading, osds.collect()));
     }
     let ids = sections
         .iter()
-        .flat_map(|(_, osds)| osds.iter().map(|osd| osd.id));
+        .flat_map(|(_, _, osds)| osds.iter().map(|osd| osd.id));
     let width = ids.max().map_or(0, |id| id.to_string().len());
-    for (heading, osds) in sections {
+    for (tone, heading, osds) in sections {
         if osds.len() > SINGLY {
             let lines = by_host(text, &osds);
-            text.section(&format!("{heading}, by host"), lines);
+            text.section_on(tone, &format!("{heading}, by host"), lines);
         } else {
             let over = osds.iter().any(|osd| osd.until.is_some());
             let from = if over { ", was down from" } else { "" };
             let lines: Vec<String> = osds.iter().map(|osd| one_osd(text, osd, width)).collect();
-            text.section(&format!("{heading}{from}"), lines);
+            text.section_on(tone, &format!("{heading}{from}"), lines);
         }
     }
     text.section(
@@ -688,17 +679,17 @@ fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, Str
     }
     let mut lines = Vec::new();
     for item in change.new.iter().chain(&change.still) {
-        lines.push(format!("{:<8}  {}", item.key, text.since(item.since)));
-        let cause = wrap(&one_line(&item.what), TEXT_COLUMNS - 12);
-        lines.extend(cause.into_iter().map(|line| format!("          {line}")));
+        let since = text.since(item.since);
+        lines.push(Line::Row(format!("{:<8}  {since}", item.key)));
+        lines.push(Line::Below(10, one_line(&item.what)));
     }
-    text.section("Not seen", lines);
+    text.section_on(Tone::New, "Not seen", lines);
     let over = change.over.iter().map(|over| {
         let span = text.span(over.was.since, over.was.until);
         format!("{:<8}  {span}", over.key)
     });
     let over = Vec::from_iter(over);
-    text.section("Seen again, was not seen from", over);
+    text.section_on(Tone::Over, "Seen again, was not seen from", over);
     text.section(
         "Look closer with",
         commands(&[
@@ -769,8 +760,9 @@ fn pad(word: &str, width: usize) -> String {
     format!("{word:<width$}")
 }
 
-fn commands(commands: &[&str]) -> Vec<String> {
-    commands.iter().map(|c| (*c).to_owned()).collect()
+fn commands(commands: &[&str]) -> Vec<Line> {
+    let lines = commands.iter().map(|c| Line::Command((*c).to_owned()));
+    lines.collect()
 }
 
 #[cfg(test)]
