@@ -670,7 +670,7 @@ fn judge_capacity(
     };
     let sequence = match kind {
         Kind::Raised => 0,
-        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(now),
+        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(kind, now),
     };
     let raise = Raise {
         kind,

@@ -51,7 +51,19 @@ pub struct Incident {
     pub alerts: u32,
     /// When the last alert was raised.
     pub last_alert: Timestamp,
+    /// How many reminders there have been since anything was new.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reminders: u32,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way of asking")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// The longest wait for a reminder, unless `notify.remind_every` itself is longer: what lasts is said once a month at least,
+/// or its silence would be taken for health by those who have forgotten it.
+const RARELY: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Incident {
     /// Begins an incident; its first alert is the one being raised now.
@@ -61,14 +73,19 @@ impl Incident {
             raised: now,
             alerts: 1,
             last_alert: now,
+            reminders: 0,
         }
     }
 
-    /// Counts one more alert and returns its number.
-    pub fn next_alert(&mut self, now: Timestamp) -> u32 {
+    /// Counts one more alert of this kind and returns its number.
+    pub fn next_alert(&mut self, kind: Kind, now: Timestamp) -> u32 {
         let sequence = self.alerts;
         self.alerts = self.alerts.saturating_add(1);
         self.last_alert = now;
+        self.reminders = match kind {
+            Kind::Reminder => self.reminders.saturating_add(1),
+            Kind::Raised | Kind::Updated | Kind::Cleared => 0,
+        };
         sequence
     }
 
@@ -78,9 +95,13 @@ impl Incident {
         self.last_alert = plausible(self.last_alert, now);
     }
 
-    /// Whether a reminder is owed. A clock that was set back only delays it.
+    /// Whether a reminder is owed: the first one `remind_every` after the last news, each further one after twice the time, for
+    /// who has read of it three times needs no fourth mail so soon. A clock that was set back only delays it.
     pub fn reminder_due(&self, remind_every: Option<Duration>, now: Timestamp) -> bool {
-        remind_every.is_some_and(|every| age(self.last_alert, now) >= every)
+        remind_every.is_some_and(|every| {
+            let doubled = every.saturating_mul(2_u32.saturating_pow(self.reminders));
+            age(self.last_alert, now) >= doubled.min(RARELY.max(every))
+        })
     }
 }
 
@@ -344,7 +365,7 @@ pub struct Policy<'a, K, T> {
     pub topic: &'a str,
     /// Whether a thing has been down for long enough to be told of.
     pub counts: &'a dyn Fn(&K, &Down<T>) -> bool,
-    /// A mail while an incident lasts, this long after the last one.
+    /// A mail while an incident lasts, this long after the last news, and ever more rarely from then on.
     pub remind_every: Option<Duration>,
 }
 
@@ -463,7 +484,7 @@ fn tell<K: Ord + Clone, T: Clone>(
         .collect();
     let sequence = match kind {
         Kind::Raised => 0,
-        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(now),
+        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(kind, now),
     };
     let raise = Raise {
         kind,
@@ -513,7 +534,7 @@ mod tests {
         judge(memory, saw, &policy, at(minute))
     }
 
-    /// Everything counts at once, with a reminder after so many seconds.
+    /// Everything counts at once, with a first reminder after so many seconds.
     fn every(seconds: u64) -> Policy<'static, u32, ()> {
         Policy {
             topic: "osds",
@@ -648,28 +669,62 @@ mod tests {
     }
 
     #[test]
-    fn reminders_come_that_long_after_the_last_mail_and_not_before() {
+    fn each_reminder_comes_twice_as_long_after_the_last_mail_as_the_one_before() {
         let mut memory = TestWatch::default();
         let mut told = Vec::new();
-        for minute in [0, 5, 9, 10, 19, 20, -30, 21] {
-            let (next, raise) = judge(memory, seen(&[1], &[]), &every(600), at(minute));
+        let passes: [(i64, &[u32]); 11] = [
+            (0, &[1]),
+            (9, &[1]),
+            (10, &[1]),
+            (29, &[1]),
+            (30, &[1]),
+            (-30, &[1]),
+            (69, &[1]),
+            (70, &[1]),
+            // Something new: it begins anew.
+            (75, &[1, 2]),
+            (84, &[1, 2]),
+            (85, &[1, 2]),
+        ];
+        for (minute, down) in passes {
+            let (next, raise) = judge(memory, seen(down, &[]), &every(600), at(minute));
             memory = next;
-            told.push(raise.map(|r| r.kind));
+            told.extend(raise.map(|raise| (minute, raise.kind)));
         }
-        let reminder = Some(Kind::Reminder);
-        assert_eq!(
-            told,
-            [
-                Some(Kind::Raised),
-                None,
-                None,
-                reminder,
-                None,
-                reminder,
-                None,
-                None
-            ]
-        );
+        let expected = [
+            (0, Kind::Raised),
+            (10, Kind::Reminder),
+            (30, Kind::Reminder),
+            (70, Kind::Reminder),
+            (75, Kind::Updated),
+            (85, Kind::Reminder),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn reminders_become_rare_but_come_once_a_month_at_least() {
+        let day = 24 * 60;
+        for (every_days, expected) in [
+            (1, &[1, 3, 7, 15, 31, 61, 91][..]),
+            (7, &[7, 21, 49, 79, 109]),
+            (45, &[45, 90, 135]),
+        ] {
+            let mut memory = TestWatch::default();
+            let mut reminders = Vec::new();
+            for at_day in 0..=expected[expected.len() - 1] {
+                let policy = every(every_days * 24 * 3600);
+                let (next, raise) = judge(memory, seen(&[1], &[]), &policy, at(at_day * day));
+                memory = next;
+                reminders.extend(raise.filter(|r| r.kind == Kind::Reminder).map(|_| at_day));
+            }
+            assert_eq!(reminders, expected, "every {every_days} days");
+        }
+        let mut incident = Incident::begin("osds", at(0));
+        incident.reminders = u32::MAX;
+        let month = Some(Duration::from_secs(1));
+        assert!(!incident.reminder_due(month, at(30 * day - 1)));
+        assert!(incident.reminder_due(month, at(30 * day)));
     }
 
     #[test]
@@ -710,11 +765,11 @@ mod tests {
             );
             let expected: &[i64] = match jump {
                 // As if nothing had been, but for the minutes that are not there.
-                1 => &[19, 29, 39, 49, 59, 69],
-                -1 => &[21, 31, 41, 51, 61, 71],
-                // The last one lies ahead: it begins anew. Or long ago: it is due.
-                ..=-2 => &[23, 33, 43, 53, 63, 73],
-                _ => &[13, 23, 33, 43, 53, 63, 73],
+                1 => &[29, 69],
+                -1 => &[31, 71],
+                // The last one lies ahead: its time begins anew. Or long ago: it is due.
+                ..=-2 => &[33, 73],
+                _ => &[13, 53],
             };
             assert_eq!(reminders, expected, "{jump} min");
         }

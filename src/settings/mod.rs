@@ -181,7 +181,7 @@ impl Default for Hold {
 pub struct Notify {
     /// A mail when all is well again.
     pub recovery: bool,
-    /// A mail while an incident lasts, this long after the last one; `None` is off.
+    /// A mail while an incident lasts, this long after the last news, and ever more rarely from then on; `None` is off.
     pub remind_every: Option<Duration>,
     /// A check that could not be carried out for so long is itself an alert.
     pub blind_after: Duration,

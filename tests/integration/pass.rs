@@ -566,8 +566,10 @@ fn a_reminder_comes_when_asked_for() {
     assert!(reminder[0].subject().contains("osd.1"));
     assert!(reminder[0].header("References").is_some());
     assert!(cluster.pass(0).is_empty());
-    cluster.let_pass(SignedDuration::from_hours(23));
-    assert!(cluster.pass(0).is_empty());
+    cluster.let_pass(SignedDuration::from_hours(47));
+    assert!(cluster.pass(0).is_empty(), "the second one takes two days");
+    cluster.let_pass(SignedDuration::from_hours(2));
+    assert_eq!(cluster.pass(0).len(), 1);
 }
 
 #[test]
