@@ -11,10 +11,8 @@ use crate::audience::Audiences;
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
-use crate::incident::{
-    Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
-};
-use crate::settings::{Checks, Notify, Recipient};
+use crate::incident::{Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, judge, plausible};
+use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
 use crate::wording;
 
@@ -304,12 +302,9 @@ pub struct Rules<'a> {
     pub cluster: &'a str,
 }
 
-/// Whether a check has been unknown for long enough to be told of. When two passes lie further apart than that, nobody
-/// knows whether the timer has rested or the clock has jumped ahead: then a third one decides.
-fn is_blind(unknown: &Down<String>, blind_after: Duration, now: Timestamp) -> bool {
-    let length = age(unknown.since, now);
-    let jumped = unknown.passes == 2 && length > 2 * blind_after;
-    length >= blind_after && !jumped
+/// Whether a node or OSD has been down for long enough to be told of.
+fn is_held_out<T>(down: &Down<T>, hold: Hold, now: Timestamp) -> bool {
+    down.passes >= hold.passes && hold.time.is_none_or(|time| down.lasts(time, now))
 }
 
 /// What one check came to, before it is written down.
@@ -413,16 +408,17 @@ impl Bench<'_> {
                 if nodes_wrong || osds_wrong {
                     self.nodes_up.clone_from(&seen.up);
                 }
+                let now = self.now;
                 let policy = Policy {
                     topic: Topic::Nodes.as_str(),
-                    counts: &|_, d| d.passes >= hold.passes,
+                    counts: &|_, d| is_held_out(d, hold, now),
                     remind_every: self.rules.notify.remind_every,
                 };
                 let memory = std::mem::take(&mut self.memory.nodes);
                 let (next, raise) = judge(memory, seen, &policy, self.now);
                 self.memory.nodes = next;
                 self.raised.extend(raise.map(|r| r.map(Report::Nodes)));
-                let summary = wording::nodes_summary(&self.memory.nodes, total, hold.passes);
+                let summary = wording::nodes_summary(&self.memory.nodes, total, hold);
                 Finding::new(self.memory.nodes.incident.is_some(), summary, unreadable)
             }
             Err(cause) => unknown(self.memory.nodes.incident.is_some(), cause),
@@ -440,16 +436,17 @@ impl Bench<'_> {
                 self.hosts = std::mem::take(&mut tree.hosts);
                 let seen = osds::seen(tree);
                 let total = seen.up.len() + seen.down.len();
+                let now = self.now;
                 let policy = Policy {
                     topic: Topic::Osds.as_str(),
-                    counts: &|_, d| d.passes >= hold.passes,
+                    counts: &|_, d| is_held_out(d, hold, now),
                     remind_every: self.rules.notify.remind_every,
                 };
                 let memory = std::mem::take(&mut self.memory.osds);
                 let (next, raise) = judge(memory, seen, &policy, self.now);
                 self.memory.osds = next;
                 self.raised.extend(raise.map(|r| r.map(Report::Osds)));
-                let summary = wording::osds_summary(&self.memory.osds, total, hold.passes);
+                let summary = wording::osds_summary(&self.memory.osds, total, hold);
                 Finding::new(self.memory.osds.incident.is_some(), summary, None)
             }
             Err(cause) => unknown(self.memory.osds.incident.is_some(), cause),
@@ -462,7 +459,7 @@ impl Bench<'_> {
         let (blind_after, now) = (self.rules.notify.blind_after, self.now);
         let policy = Policy {
             topic: Topic::Blind.as_str(),
-            counts: &|_, d| is_blind(d, blind_after, now),
+            counts: &|_, d| d.lasts(blind_after, now),
             remind_every: self.rules.notify.remind_every,
         };
         let memory = std::mem::take(&mut self.memory.blind);
@@ -887,6 +884,54 @@ mod tests {
                 !verdict.alerts.is_empty()
             });
             assert_eq!(raised, Some(told), "{jump} min after {passes} passes");
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_must_be_down_in_so_many_passes_and_for_so_long() {
+        let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+        let down: Sight<'_> = (Some(50), Some(&[]), Some(&[1]));
+        for (passes, time, told) in [
+            (1, None, 0),
+            (3, None, 2),
+            (1, minutes(3), 3),
+            (3, minutes(2), 2),
+            (5, minutes(2), 4),
+            (2, minutes(4), 4),
+        ] {
+            let checks = Checks {
+                osds: Some(Hold { passes, time }),
+                ..Checks::default()
+            };
+            let (alerts, _) = story(&[down; 6], &checks, &Notify::default());
+            let raised = alerts.iter().position(|alerts| alerts == "osds raised");
+            assert_eq!(raised, Some(told), "{passes} passes, {time:?}");
+            let quiet = alerts.iter().filter(|alerts| alerts.is_empty());
+            assert_eq!(quiet.count(), 5, "once");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_neither_ends_the_hold_at_once_nor_makes_it_endless() {
+        let hold = Hold {
+            passes: 1,
+            time: Some(Duration::from_secs(180)),
+        };
+        // By how many minutes the clock jumps after the first pass; in which pass it is told.
+        for (jump, told) in [(0, 3), (-60, 4), (-365 * 24 * 60, 4), (60, 2), (4, 1)] {
+            let mut down = Down {
+                since: minute(0),
+                passes: 0,
+                announced: false,
+                what: (),
+            };
+            let pass = (0..10).find(|pass| {
+                let now = minute(pass + if *pass > 0 { jump } else { 0 });
+                down.since = plausible(down.since, now);
+                down.passes += 1;
+                is_held_out(&down, hold, now)
+            });
+            assert_eq!(pass, Some(told), "{jump} min");
         }
     }
 

@@ -182,6 +182,21 @@ pub struct Down<T> {
     pub what: T,
 }
 
+impl<T> Down<T> {
+    /// Whether it has been so for so long, see [`lasts`].
+    pub fn lasts(&self, time: Duration, now: Timestamp) -> bool {
+        lasts(self.since, self.passes, time, now)
+    }
+}
+
+/// Whether what was first seen `since` then, and in so many passes in a row by now, has lasted for so long. When two passes lie
+/// further apart than that, nobody knows whether the timer has rested or the clock has jumped ahead: then a third one decides.
+pub fn lasts(since: Timestamp, passes: u32, time: Duration, now: Timestamp) -> bool {
+    let length = age(since, now);
+    let jumped = passes == 2 && length > time.saturating_mul(2);
+    length >= time && !jumped
+}
+
 /// One thing that was down and is so no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

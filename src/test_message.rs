@@ -189,9 +189,14 @@ impl Test<'_> {
 
 /// What it takes for an alert of this check; `None` where it is off.
 fn raised_when(check: CheckName, checks: &Checks) -> Option<String> {
-    let held = |what: &str, hold: Hold| match hold.passes {
-        1 => what.to_owned(),
-        passes => format!("{what} in {passes} passes in a row"),
+    let held = |what: &str, Hold { passes, time }: Hold| {
+        let passes = (passes > 1).then(|| format!("in {passes} passes in a row"));
+        let time = time.map(|time| format!("for {}", wording::duration(time)));
+        let held: Vec<String> = passes.into_iter().chain(time).collect();
+        match held.is_empty() {
+            true => what.to_owned(),
+            false => format!("{what} {}", held.join(" and ")),
+        }
     };
     match check {
         CheckName::Capacity => checks.capacity.map(|limits| {
@@ -278,7 +283,10 @@ mod tests {
                 critical_percent: 85.5,
                 clear_margin_percent: 2.0,
             }),
-            nodes: Some(Hold { passes: 3 }),
+            nodes: Some(Hold {
+                passes: 3,
+                ..Hold::default()
+            }),
             osds: None,
         }
     }

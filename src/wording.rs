@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, Membership, OsdId};
 use crate::incident::Watch;
+use crate::settings::Hold;
 
 /// The longest name that is written out; a node's or host's name is at most 64 characters on Linux (hostname(7)).
 const NAME_CHARS: usize = 64;
@@ -162,16 +163,16 @@ pub fn unreadable_nodes(membership: &Membership) -> Option<String> {
 }
 
 /// One line for `check` and `status`.
-pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold_passes: u32) -> String {
+pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold: Hold) -> String {
     let down = watch.down.keys().map(|node| name(node));
-    summary("node", total, down, held_back(watch), hold_passes)
+    summary("node", total, down, held_back(watch), hold)
 }
 
 /// One line for `check` and `status`.
-pub fn osds_summary(watch: &Watch<OsdId, DownOsd>, total: usize, hold_passes: u32) -> String {
+pub fn osds_summary(watch: &Watch<OsdId, DownOsd>, total: usize, hold: Hold) -> String {
     let down = watch.down.iter();
     let down = down.map(|(id, osd)| format!("{id}/{}", osd_host(&osd.what)));
-    summary("OSD", total, down, held_back(watch), hold_passes)
+    summary("OSD", total, down, held_back(watch), hold)
 }
 
 fn held_back<K, T>(watch: &Watch<K, T>) -> usize {
@@ -183,7 +184,7 @@ fn summary(
     total: usize,
     down: impl ExactSizeIterator<Item = String>,
     held: usize,
-    hold_passes: u32,
+    hold: Hold,
 ) -> String {
     let all = count(total, noun);
     if down.len() == 0 {
@@ -195,7 +196,11 @@ fn summary(
     }
     let held = match held {
         0 => String::new(),
-        _ => format!(" ({held} not counted before {hold_passes} passes in a row)"),
+        _ => {
+            let passes = (hold.passes > 1).then(|| format!("{} passes in a row", hold.passes));
+            let before: Vec<String> = passes.into_iter().chain(hold.time.map(duration)).collect();
+            format!(" ({held} not counted before {})", before.join(" and "))
+        }
     };
     format!(
         "{} of {all} down{held}: {}",
@@ -347,9 +352,17 @@ mod tests {
     #[test]
     fn a_headline_is_a_summary_without_names() {
         let names = ["osd.1/a: b".to_owned(), "osd.2/c".to_owned()];
-        let held = summary("OSD", 8, names.into_iter(), 1, 3);
-        let expected = "2 of 8 OSDs down (1 not counted before 3 passes in a row)";
-        assert_eq!(headline(&held), expected);
+        for (passes, time, before) in [
+            (3, None, "3 passes in a row"),
+            (1, Some(180), "3 min"),
+            (2, Some(90), "2 passes in a row and 1 min"),
+        ] {
+            let time = time.map(Duration::from_secs);
+            let hold = Hold { passes, time };
+            let held = summary("OSD", 8, names.clone().into_iter(), 1, hold);
+            let expected = format!("2 of 8 OSDs down (1 not counted before {before})");
+            assert_eq!(headline(&held), expected);
+        }
         assert_eq!(headline("all 8 OSDs are up"), "all 8 OSDs are up");
     }
 

@@ -70,8 +70,13 @@ fn no_file_at_all_is_complete() {
             clear_margin_percent: 2.0
         })
     );
-    assert_eq!(settings.checks.nodes, Some(Hold { passes: 1 }));
-    assert_eq!(settings.checks.osds, Some(Hold { passes: 1 }));
+    let hold = Hold {
+        passes: 1,
+        time: None,
+    };
+    assert_eq!(Hold::default(), hold);
+    assert_eq!(settings.checks.nodes, Some(Hold::default()));
+    assert_eq!(settings.checks.osds, Some(Hold::default()));
     assert!(settings.notify.recovery);
     assert_eq!(settings.notify.remind_every, None);
     assert_eq!(settings.notify.blind_after, Duration::from_secs(300));
@@ -120,10 +125,12 @@ clear_margin_percent = 2.0
 [checks.nodes]
 enabled = true
 hold_passes = 1
+hold = "off"
 
 [checks.osds]
 enabled = false
 hold_passes = 3
+hold = "3m"
 
 [notify]
 recovery = true
@@ -219,12 +226,12 @@ file = "state/state.json"
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
-        (Some("587".to_owned()), Origin::File { line: 43 })
+        (Some("587".to_owned()), Origin::File { line: 45 })
     );
     assert_eq!(
         settings.warnings,
         [format!(
-            "{FILE}: line 85, heartbeat.url: has no effect beside heartbeat.url_file"
+            "{FILE}: line 87, heartbeat.url: has no effect beside heartbeat.url_file"
         )]
     );
 }
@@ -237,6 +244,8 @@ fn what_is_just_allowed_is_accepted() {
         "checks.capacity.clear_margin_percent = 59.9",
         "checks.nodes.hold_passes = 1",
         "checks.osds.hold_passes = 1440",
+        "checks.osds.hold = \"24h\"",
+        "checks.nodes.hold = \"off\"",
         "smtp.port = 1",
         "smtp.port = 65535",
         "smtp.port = 0x19",
@@ -312,6 +321,10 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "checks.osds.hold_passes = 1441",
             "line 1, checks.osds.hold_passes: 1441 is out of range; allowed: 1 to 1440",
+        ),
+        (
+            "checks.osds.hold = \"25h\"",
+            "line 1, checks.osds.hold: 25h is out of range; allowed: above 0 to 24h, or \"off\"",
         ),
         (
             "smtp.max_attempts = 0",

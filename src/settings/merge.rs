@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::file::Document;
 use super::keys::Keys;
 use super::locate::state_file_and_origin;
-use super::value::{self, Reminder, Written};
+use super::value::{self, OrOff, Written};
 use super::{
     Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Metrics, Notify, Origin, Recipient,
     SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
@@ -21,10 +21,13 @@ use crate::check::capacity::Limits;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Longest hold: a day of passes, one a minute.
 const MAX_HOLD_PASSES: u32 = 1440;
+/// The same as a time.
+const MAX_HOLD: Duration = DAY;
 /// Longest wait of a mail: a year of passes.
 const MAX_ATTEMPTS: u32 = 365 * 1440;
 /// More connections at once than most servers grant to one client.
@@ -261,16 +264,26 @@ fn hold(keys: &mut Keys, section: &str) -> Option<Hold> {
         value::number(1, MAX_HOLD_PASSES),
         Hold::default().passes,
     );
-    enabled.then_some(Hold { passes })
+    let time = keys.with_default(
+        &format!("{section}.hold"),
+        value::duration_or_off(MAX_HOLD),
+        OrOff(Hold::default().time),
+    );
+    let time = time.0;
+    enabled.then_some(Hold { passes, time })
 }
 
 fn notify(keys: &mut Keys) -> Notify {
     let default = Notify::default();
-    let reminder = Reminder(default.remind_every);
+    let remind_every = OrOff(default.remind_every);
     Notify {
         recovery: keys.flag("notify.recovery", None, default.recovery),
         remind_every: keys
-            .with_default("notify.remind_every", value::reminder(YEAR), reminder)
+            .with_default(
+                "notify.remind_every",
+                value::duration_or_off(YEAR),
+                remind_every,
+            )
             .0,
         blind_after: keys.with_default(
             "notify.blind_after",

@@ -168,11 +168,16 @@ impl Default for Checks {
 pub struct Hold {
     /// Passes in a row a thing must be down; at least 1.
     pub passes: u32,
+    /// How long it must be down as well; `None` is off.
+    pub time: Option<Duration>,
 }
 
 impl Default for Hold {
     fn default() -> Self {
-        Hold { passes: 1 }
+        Hold {
+            passes: 1,
+            time: None,
+        }
     }
 }
 

@@ -119,20 +119,20 @@ pub(super) fn duration(longest: Duration) -> impl Fn(&DeValue) -> Result<Duratio
     }
 }
 
-/// How often to remind: a duration, or `"off"`.
-pub(super) fn reminder(longest: Duration) -> impl Fn(&DeValue) -> Result<Reminder, String> {
+/// A duration, or `"off"`.
+pub(super) fn duration_or_off(longest: Duration) -> impl Fn(&DeValue) -> Result<OrOff, String> {
     move |value| match value {
-        DeValue::String(text) if text == "off" => Ok(Reminder(None)),
+        DeValue::String(text) if text == "off" => Ok(OrOff(None)),
         DeValue::Boolean(_) => Err("must be a duration in quotes, or \"off\"".to_owned()),
         _ => duration(longest)(value)
-            .map(|every| Reminder(Some(every)))
+            .map(|duration| OrOff(Some(duration)))
             .map_err(|message| format!("{message}, or \"off\"")),
     }
 }
 
-/// `notify.remind_every`; `None` is off.
+/// What takes so long, or happens so often; `None` is off.
 #[derive(Clone, Copy)]
-pub(super) struct Reminder(pub(super) Option<Duration>);
+pub(super) struct OrOff(pub(super) Option<Duration>);
 
 /// A program and its first arguments; the example says how such a thing is written.
 pub(super) fn command(example: &str) -> impl Fn(&DeValue) -> Result<Vec<String>, String> {
@@ -401,10 +401,10 @@ impl Written for Duration {
     }
 }
 
-impl Written for Reminder {
+impl Written for OrOff {
     fn written(&self) -> String {
         match self.0 {
-            Some(every) => every.written(),
+            Some(duration) => duration.written(),
             None => "off".written(),
         }
     }

@@ -57,7 +57,10 @@ pub fn any_sender() -> Sender {
 /// All checks, with the usual limits.
 pub fn checks() -> Checks {
     Checks {
-        osds: Some(Hold { passes: 2 }),
+        osds: Some(Hold {
+            passes: 2,
+            ..Hold::default()
+        }),
         ..Checks::default()
     }
 }

@@ -569,6 +569,7 @@ fn a_test_mail_goes_to_every_recipient_and_says_which_way_it_went() {
     let mut cluster = pending(&["ops@example.org"]);
     cluster.recipient_for("night@example.org", "[\"nodes\"]");
     cluster.set("checks.nodes.hold_passes", "3");
+    cluster.set("checks.nodes.hold", "\"5m\"");
     cluster.set("checks.osds.enabled", "false");
     let (asked, before) = (questions(&cluster), cluster.all_state());
     let start = Timestamp::now();
@@ -630,7 +631,7 @@ fn a_test_mail_goes_to_every_recipient_and_says_which_way_it_went() {
         checks(&mails[0]),
         [
             "  capacity  when the storage is over 60 %, and over 85 % full",
-            "  nodes     when a node is down in 3 passes in a row",
+            "  nodes     when a node is down in 3 passes in a row and for 5 min",
             "  osds      nothing: checks.osds is turned off",
         ]
     );
