@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::audience::Audiences;
+use crate::cause::{self, WithNode};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
 use crate::incident::{Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, judge, plausible};
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
+use crate::together;
 use crate::wording;
 
 /// What an alert can be about: one of the checks, or that they can't be carried out.
@@ -186,6 +188,13 @@ pub struct Memory {
     pub nodes: Watch<String, Absence>,
     /// Which OSDs are down.
     pub osds: Watch<OsdId, DownOsd>,
+    /// Those OSDs that are down with a node and belong to its incident; none of them is in `osds.down`.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        with = "together::map"
+    )]
+    pub osds_with_nodes: BTreeMap<OsdId, WithNode>,
     /// Which checks could not be carried out, with the cause.
     pub blind: Watch<CheckName, String>,
     /// How each check that is on ended the last time, and since when it has been so.
@@ -206,6 +215,28 @@ impl Memory {
         ]
     }
 
+    /// All OSDs that are down, with a node or by themselves, in order.
+    pub fn osds_down(&self) -> Vec<(OsdId, &Down<DownOsd>)> {
+        let alone = self.osds.down.iter().map(|(osd, down)| (*osd, down));
+        let with_nodes = self.osds_with_nodes.iter();
+        let with_nodes = with_nodes.map(|(osd, with_node)| (*osd, &with_node.down));
+        let mut down: Vec<_> = alone.chain(with_nodes).collect();
+        down.sort_by_key(|(osd, _)| *osd);
+        down
+    }
+
+    /// The OSDs that are down with a node, by node.
+    pub fn osds_by_node(&self) -> BTreeMap<String, BTreeSet<OsdId>> {
+        let mut nodes: BTreeMap<String, BTreeSet<OsdId>> = BTreeMap::new();
+        for (osd, WithNode { node, .. }) in &self.osds_with_nodes {
+            match nodes.get_mut(node) {
+                Some(osds) => osds.insert(*osd),
+                None => nodes.entry(node.clone()).or_default().insert(*osd),
+            };
+        }
+        nodes
+    }
+
     /// Makes the clock of today the measure of what is remembered, see [`plausible`].
     pub fn set_clock(&mut self, now: Timestamp) {
         if let Some(incident) = &mut self.capacity.incident {
@@ -213,6 +244,9 @@ impl Memory {
         }
         self.nodes.set_clock(now);
         self.osds.set_clock(now);
+        for with_node in self.osds_with_nodes.values_mut() {
+            with_node.set_clock(now);
+        }
         self.blind.set_clock(now);
         for outcome in self.outcomes.values_mut() {
             outcome.since = plausible(outcome.since, now);
@@ -339,6 +373,7 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         findings: Vec::new(),
         nodes_up: BTreeSet::new(),
         hosts: BTreeMap::new(),
+        dark: BTreeMap::new(),
     };
     bench.judge_capacity(observed.capacity);
     let osds_down = matches!(&observed.osds, Some(Ok(tree)) if !tree.down.is_empty());
@@ -362,6 +397,8 @@ struct Bench<'a> {
     nodes_up: BTreeSet<String>,
     /// [`OsdTree::hosts`]
     hosts: BTreeMap<String, Host>,
+    /// See [`cause::Parted::dark`].
+    dark: BTreeMap<String, String>,
 }
 
 impl Bench<'_> {
@@ -429,29 +466,59 @@ impl Bench<'_> {
     fn judge_osds(&mut self, observed: Option<Result<OsdTree, String>>) {
         let (Some(hold), Some(tree)) = (self.rules.checks.osds, observed) else {
             self.memory.osds = Watch::default();
+            self.memory.osds_with_nodes = BTreeMap::new();
             return;
         };
+        let now = self.now;
         let finding = match tree {
             Ok(mut tree) => {
                 self.hosts = std::mem::take(&mut tree.hosts);
-                let seen = osds::seen(tree);
+                let mut seen = osds::seen(tree);
                 let total = seen.up.len() + seen.down.len();
-                let now = self.now;
+                let mut memory = std::mem::take(&mut self.memory.osds);
+                let with_nodes = std::mem::take(&mut self.memory.osds_with_nodes);
+                let root_cause = &self.rules.checks.root_cause;
+                let parted = cause::part(
+                    &mut seen.down,
+                    &mut memory,
+                    with_nodes,
+                    &self.hosts,
+                    self.nodes(),
+                    root_cause,
+                    now,
+                );
+                let dark = parted.dark;
+                let waits = |osd: &Down<DownOsd>| {
+                    let host = osd.what.host.as_ref();
+                    let all_down = host.is_some_and(|host| dark.contains_key(host));
+                    let grace = root_cause.host_grace.filter(|_| all_down);
+                    grace.is_some_and(|grace| !osd.lasts(grace, now))
+                };
                 let policy = Policy {
                     topic: Topic::Osds.as_str(),
-                    counts: &|_, d| is_held_out(d, hold, now),
+                    counts: &|_, d| is_held_out(d, hold, now) && !waits(d),
                     remind_every: self.rules.notify.remind_every,
                 };
-                let memory = std::mem::take(&mut self.memory.osds);
-                let (next, raise) = judge(memory, seen, &policy, self.now);
+                let (next, raise) = judge(memory, seen, &policy, now);
                 self.memory.osds = next;
+                self.memory.osds_with_nodes = parted.with_nodes;
                 self.raised.extend(raise.map(|r| r.map(Report::Osds)));
-                let summary = wording::osds_summary(&self.memory.osds, total, hold);
+                let waiting = self.memory.osds.down.values();
+                let waiting = waiting.filter(|osd| !osd.announced && waits(osd)).count();
+                let summary = wording::osds_summary(&self.memory, total, waiting, hold);
+                self.dark = dark;
                 Finding::new(self.memory.osds.incident.is_some(), summary, None)
             }
             Err(cause) => unknown(self.memory.osds.incident.is_some(), cause),
         };
         self.findings.push((CheckName::Osds, finding));
+    }
+
+    fn nodes(&self) -> cause::Nodes<'_> {
+        cause::Nodes {
+            down: &self.memory.nodes.down,
+            up: &self.nodes_up,
+        }
     }
 
     /// Judges whether there was anything to judge by.
@@ -524,6 +591,7 @@ impl Bench<'_> {
                     .map(|(host, found)| (host.clone(), found.up))
                     .collect(),
                 nodes_up: self.nodes_up.clone(),
+                of_nodes: self.memory.osds_by_node(),
                 ..Circumstances::default()
             },
             Topic::Capacity | Topic::Blind => Circumstances::default(),
@@ -553,16 +621,24 @@ fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
     if let (Some(_), Some(last)) = (&memory.capacity.incident, &memory.capacity.last) {
         open.push((Topic::Capacity, wording::capacity_summary(last)));
     }
+    let with_nodes = match memory.osds_with_nodes.is_empty() {
+        true => None,
+        false => Some(wording::with_nodes(&memory.osds_by_node())),
+    };
     if memory.nodes.incident.is_some() {
         let down = memory.nodes.down.keys();
-        open.push((
-            Topic::Nodes,
-            format!(
-                "{} down: {}",
-                wording::count(down.len(), "node"),
-                wording::list_first(down.map(|node| wording::name(node)), NAMED)
-            ),
-        ));
+        let mut line = format!(
+            "{} down: {}",
+            wording::count(down.len(), "node"),
+            wording::list_first(down.map(|node| wording::name(node)), NAMED)
+        );
+        if let Some(with_nodes) = &with_nodes {
+            line.push_str(&format!("; OSDs down: {with_nodes}"));
+        }
+        open.push((Topic::Nodes, line));
+    } else if let Some(with_nodes) = with_nodes {
+        let line = format!("OSDs not up again yet: {with_nodes}");
+        open.push((Topic::Nodes, line));
     }
     if memory.osds.incident.is_some() {
         let down = &memory.osds.down;

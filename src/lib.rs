@@ -5,7 +5,8 @@
 //! 1. [`cli`] parses the command line; [`settings`] merges file and environment (what both leave open comes from PetaSAN).
 //! 2. [`store`] takes the lock and loads the [`state`]: what is remembered of the cluster, and the pending mails.
 //! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
-//! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`incident`] decides what of it is news.
+//! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`cause`] finds what one failure has brought down,
+//!    [`incident`] decides what of it is news.
 //! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
 //! 6. [`command::deliver`] lets [`message`] compose each mail, and [`smtp`] send it or else the [`fallback`] take it, and
 //!    writes down what became of it.
@@ -18,6 +19,7 @@ pub mod alert;
 pub mod aside;
 pub mod audience;
 pub mod borrowed;
+pub mod cause;
 pub mod ceph;
 pub mod certificates;
 pub mod check;

@@ -154,7 +154,7 @@ fn down(page: &mut Page, state: &State) {
             CheckName::Osds,
             "petanotify_osds_down",
             "OSDs that are not up, as last seen.",
-            memory.osds.down.len(),
+            memory.osds.down.len() + memory.osds_with_nodes.len(),
         ),
     ] {
         let Some(outcome) = memory.outcomes.get(&check) else {

@@ -138,8 +138,13 @@ impl<'a> Screen<'a> {
             found.push((Paint::Bad, "the clock was set back".to_owned()));
         }
         for (&name, outcome) in &memory.outcomes {
-            if outcome.state == CheckState::Alert {
-                found.push((Paint::Bad, alert_in_brief(name, memory)));
+            let with_nodes = name == CheckName::Osds && !memory.osds_with_nodes.is_empty();
+            match outcome.state {
+                CheckState::Alert => found.push((Paint::Bad, alert_in_brief(name, memory))),
+                CheckState::Ok if with_nodes => {
+                    found.push((Paint::Doubtful, alert_in_brief(name, memory)));
+                }
+                CheckState::Ok | CheckState::Unknown => {}
             }
         }
         let unseen = (memory.outcomes.iter()).filter(|(_, o)| o.state == CheckState::Unknown);
@@ -301,7 +306,7 @@ impl<'a> Screen<'a> {
             }
             CheckName::Osds => {
                 let mut hosts: BTreeMap<String, Vec<(OsdId, &Down<DownOsd>)>> = BTreeMap::new();
-                for (&id, down) in &memory.osds.down {
+                for (id, down) in memory.osds_down() {
                     let host = wording::osd_host(&down.what);
                     hosts.entry(host).or_default().push((id, down));
                 }
@@ -609,7 +614,10 @@ fn alert_in_brief(name: CheckName, memory: &Memory) -> String {
             None => "too full".to_owned(),
         },
         CheckName::Nodes => format!("{} down", wording::count(memory.nodes.down.len(), "node")),
-        CheckName::Osds => format!("{} down", wording::count(memory.osds.down.len(), "OSD")),
+        CheckName::Osds => {
+            let down = memory.osds.down.len() + memory.osds_with_nodes.len();
+            format!("{} down", wording::count(down, "OSD"))
+        }
     }
 }
 
@@ -620,8 +628,10 @@ fn headline(name: CheckName, outcome: &Outcome, memory: &Memory) -> String {
         CheckName::Nodes => return wording::headline(&outcome.summary).to_owned(),
         CheckName::Osds => wording::headline(&outcome.summary),
     };
-    let down = memory.osds.down.values();
-    let hosts: BTreeSet<&String> = down.filter_map(|osd| osd.what.host.as_ref()).collect();
+    let down = memory.osds_down();
+    let hosts: BTreeSet<&String> = (down.iter())
+        .filter_map(|(_, osd)| osd.what.host.as_ref())
+        .collect();
     match hosts.len() {
         0 => headline.to_owned(),
         number => format!("{headline} on {}", wording::count(number, "host")),

@@ -288,6 +288,7 @@ mod tests {
                 ..Hold::default()
             }),
             osds: None,
+            ..Checks::default()
         }
     }
 

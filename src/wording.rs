@@ -1,11 +1,12 @@
 //! How things are said: numbers, ages, names and the one-line summaries that mails, `status` and `check` share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::alert::Memory;
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, Membership, OsdId};
 use crate::incident::Watch;
@@ -165,26 +166,60 @@ pub fn unreadable_nodes(membership: &Membership) -> Option<String> {
 /// One line for `check` and `status`.
 pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold: Hold) -> String {
     let down = watch.down.keys().map(|node| name(node));
-    summary("node", total, down, held_back(watch), hold)
+    let notes: Vec<String> = not_counted(held_back(watch), hold).into_iter().collect();
+    summary("node", total, down, &notes)
 }
 
 /// One line for `check` and `status`.
-pub fn osds_summary(watch: &Watch<OsdId, DownOsd>, total: usize, hold: Hold) -> String {
-    let down = watch.down.iter();
+///
+/// So many of those that count by themselves wait for their nodes.
+pub fn osds_summary(memory: &Memory, total: usize, waiting: usize, hold: Hold) -> String {
+    let down = memory.osds_down();
+    let down = down.iter();
     let down = down.map(|(id, osd)| format!("{id}/{}", osd_host(&osd.what)));
-    summary("OSD", total, down, held_back(watch), hold)
+    let mut notes = Vec::new();
+    if !memory.osds_with_nodes.is_empty() {
+        notes.push(with_nodes(&memory.osds_by_node()));
+    }
+    if waiting > 0 {
+        notes.push(format!("{waiting} not told yet, as their node may be down"));
+    }
+    notes.extend(not_counted(held_back(&memory.osds) - waiting, hold));
+    summary("OSD", total, down, &notes)
+}
+
+/// `12 with node3`, `12 with node3, node4`, `120 with 20 nodes`
+pub fn with_nodes(of_nodes: &BTreeMap<String, BTreeSet<OsdId>>) -> String {
+    const NAMED: usize = 3;
+    let osds: usize = of_nodes.values().map(BTreeSet::len).sum();
+    let nodes = match of_nodes.len() {
+        0..=NAMED => list_first(of_nodes.keys().map(|node| name(node)), NAMED),
+        many => count(many, "node"),
+    };
+    format!("{osds} with {nodes}")
 }
 
 fn held_back<K, T>(watch: &Watch<K, T>) -> usize {
     watch.down.values().filter(|d| !d.announced).count()
 }
 
+fn not_counted(held: usize, hold: Hold) -> Option<String> {
+    if held == 0 {
+        return None;
+    }
+    let passes = (hold.passes > 1).then(|| format!("{} passes in a row", hold.passes));
+    let before: Vec<String> = passes.into_iter().chain(hold.time.map(duration)).collect();
+    Some(format!(
+        "{held} not counted before {}",
+        before.join(" and ")
+    ))
+}
+
 fn summary(
     noun: &str,
     total: usize,
     down: impl ExactSizeIterator<Item = String>,
-    held: usize,
-    hold: Hold,
+    notes: &[String],
 ) -> String {
     let all = count(total, noun);
     if down.len() == 0 {
@@ -194,16 +229,12 @@ fn summary(
             _ => format!("all {all} are up"),
         };
     }
-    let held = match held {
-        0 => String::new(),
-        _ => {
-            let passes = (hold.passes > 1).then(|| format!("{} passes in a row", hold.passes));
-            let before: Vec<String> = passes.into_iter().chain(hold.time.map(duration)).collect();
-            format!(" ({held} not counted before {})", before.join(" and "))
-        }
+    let notes = match notes.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", notes.join("; ")),
     };
     format!(
-        "{} of {all} down{held}: {}",
+        "{} of {all} down{notes}: {}",
         down.len(),
         list_first(down, 10)
     )
@@ -359,7 +390,8 @@ mod tests {
         ] {
             let time = time.map(Duration::from_secs);
             let hold = Hold { passes, time };
-            let held = summary("OSD", 8, names.clone().into_iter(), 1, hold);
+            let notes = Vec::from_iter(not_counted(1, hold));
+            let held = summary("OSD", 8, names.clone().into_iter(), &notes);
             let expected = format!("2 of 8 OSDs down (1 not counted before {before})");
             assert_eq!(headline(&held), expected);
         }

@@ -61,7 +61,16 @@ struct Check<'a> {
 #[derive(Serialize)]
 struct DownNow<'a> {
     nodes: &'a BTreeMap<String, Down<Absence>>,
-    osds: &'a BTreeMap<OsdId, Down<DownOsd>>,
+    osds: BTreeMap<OsdId, OsdNow<'a>>,
+}
+
+#[derive(Serialize)]
+struct OsdNow<'a> {
+    #[serde(flatten)]
+    down: &'a Down<DownOsd>,
+    /// The node that it is down with, and whose incident it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_node: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -86,7 +95,13 @@ impl<'a> Document<'a> {
             incidents: memory.incidents().into_iter().flatten().collect(),
             down: DownNow {
                 nodes: &memory.nodes.down,
-                osds: &memory.osds.down,
+                osds: (memory.osds_down().into_iter())
+                    .map(|(osd, down)| {
+                        let with_node = memory.osds_with_nodes.get(&osd);
+                        let with_node = with_node.map(|with_node| with_node.node.as_str());
+                        (osd, OsdNow { down, with_node })
+                    })
+                    .collect(),
             },
             queue: Pending {
                 pending: state.queue.len(),

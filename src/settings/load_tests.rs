@@ -246,6 +246,11 @@ fn what_is_just_allowed_is_accepted() {
         "checks.osds.hold_passes = 1440",
         "checks.osds.hold = \"24h\"",
         "checks.nodes.hold = \"off\"",
+        "checks.osds.host_grace = \"1h\"",
+        "checks.osds.host_grace = \"off\"",
+        "checks.osds.return_grace = \"1d\"",
+        "checks.osds.hosts = {}",
+        "[checks.osds.hosts]\n\"a.example.org\" = \"node1\"\nb = \"node1\"",
         "smtp.port = 1",
         "smtp.port = 65535",
         "smtp.port = 0x19",
@@ -325,6 +330,22 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "checks.osds.hold = \"25h\"",
             "line 1, checks.osds.hold: 25h is out of range; allowed: above 0 to 24h, or \"off\"",
+        ),
+        (
+            "checks.osds.host_grace = \"61m\"",
+            "line 1, checks.osds.host_grace: 61m is out of range; allowed: above 0 to 1h, or \"off\"",
+        ),
+        (
+            "checks.osds.hosts = [\"node1\"]",
+            "line 1, checks.osds.hosts: must be a section of CRUSH hosts with their nodes, e.g. {\"ceph-a\" = \"node1\"}, not a list",
+        ),
+        (
+            "[checks.osds.hosts]\nceph-a = 5",
+            "line 1, checks.osds.hosts: ceph-a: must be a text in quotes, not a number",
+        ),
+        (
+            "[checks.osds.host]\nceph-a = \"node1\"",
+            "line 1: unknown section checks.osds.host; did you mean hosts?",
         ),
         (
             "smtp.max_attempts = 0",

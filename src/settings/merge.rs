@@ -13,7 +13,7 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, OrOff, Written};
 use super::{
-    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Metrics, Notify, Origin, Recipient,
+    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Metrics, Notify, Origin, Recipient, RootCause,
     SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
 };
 use crate::check::CheckName;
@@ -239,6 +239,7 @@ fn checks(keys: &mut Keys) -> Checks {
         capacity: enabled.then_some(capacity),
         nodes: hold(keys, "checks.nodes"),
         osds: hold(keys, "checks.osds"),
+        root_cause: root_cause(keys),
     }
 }
 
@@ -271,6 +272,22 @@ fn hold(keys: &mut Keys, section: &str) -> Option<Hold> {
     );
     let time = time.0;
     enabled.then_some(Hold { passes, time })
+}
+
+fn root_cause(keys: &mut Keys) -> RootCause {
+    let default = RootCause::default();
+    let mut grace = |key: &str, longest, default| {
+        let default = OrOff(default);
+        keys.with_default(key, value::duration_or_off(longest), default)
+            .0
+    };
+    let host_grace = grace("checks.osds.host_grace", HOUR, default.host_grace);
+    let return_grace = grace("checks.osds.return_grace", DAY, default.return_grace);
+    RootCause {
+        host_grace,
+        return_grace,
+        hosts: keys.with_default("checks.osds.hosts", value::hosts, default.hosts),
+    }
 }
 
 fn notify(keys: &mut Keys) -> Notify {

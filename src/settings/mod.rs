@@ -16,6 +16,7 @@ mod secret;
 mod value;
 pub mod ways;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -151,6 +152,8 @@ pub struct Checks {
     pub nodes: Option<Hold>,
     /// `[checks.osds]`; `None` when it is off.
     pub osds: Option<Hold>,
+    /// Which OSDs are told of with their node.
+    pub root_cause: RootCause,
 }
 
 impl Default for Checks {
@@ -159,6 +162,35 @@ impl Default for Checks {
             capacity: Some(Limits::default()),
             nodes: Some(Hold::default()),
             osds: Some(Hold::default()),
+            root_cause: RootCause::default(),
+        }
+    }
+}
+
+/// Which OSDs that are down are told of with the node that they are on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootCause {
+    /// OSDs wait so long when all of a node's are down and the node seems alive; `None` is off. At most 1 hour.
+    ///
+    /// 2 min: Consul's gossip takes some 10 s to find a dead node, Ceph's heartbeats 20 s (`osd_heartbeat_grace`), and a node
+    /// that shuts down stops its OSDs a minute before its agent. So the node is down in the next pass, or in the one after.
+    pub host_grace: Option<Duration>,
+    /// A node that is back has so long to bring its OSDs up before those still down are told of by themselves; `None` is
+    /// off. At most 24 hours.
+    ///
+    /// 10 min: after a crash an OSD may need minutes for its database, and a host starts a dozen. Ceph itself waits as long
+    /// before it gives up an OSD and moves its data (`mon_osd_down_out_interval`).
+    pub return_grace: Option<Duration>,
+    /// Names of CRUSH hosts that are not those of their nodes, each with the node's.
+    pub hosts: BTreeMap<String, String>,
+}
+
+impl Default for RootCause {
+    fn default() -> Self {
+        RootCause {
+            host_grace: Some(Duration::from_secs(120)),
+            return_grace: Some(Duration::from_secs(600)),
+            hosts: BTreeMap::new(),
         }
     }
 }

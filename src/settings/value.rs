@@ -1,5 +1,6 @@
 //! What a single value may be: TOML in, a checked value or the reason out; and back to TOML for `config show`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,6 +118,18 @@ pub(super) fn duration(longest: Duration) -> impl Fn(&DeValue) -> Result<Duratio
         DeValue::Float(number) => friendly::parse(number.as_str(), longest),
         _ => friendly::parse(&text(value)?, longest),
     }
+}
+
+/// CRUSH hosts, each with the node that it is.
+pub(super) fn hosts(value: &DeValue) -> Result<BTreeMap<String, String>, String> {
+    let example = "a section of CRUSH hosts with their nodes, e.g. {\"ceph-a\" = \"node1\"}";
+    let table = value.as_table().ok_or_else(|| expected(example, value))?;
+    let pairs = table.iter().map(|(host, node)| {
+        let host = host.get_ref().as_ref();
+        let node = text(node.get_ref()).map_err(|why| format!("{}: {why}", one_line(host)))?;
+        Ok((host.to_owned(), node))
+    });
+    pairs.collect()
 }
 
 /// A duration, or `"off"`.
@@ -450,6 +463,20 @@ impl Written for Mailbox {
 impl Written for CheckName {
     fn written(&self) -> String {
         self.as_str().written()
+    }
+}
+
+impl Written for BTreeMap<String, String> {
+    /// As an inline table.
+    fn written(&self) -> String {
+        let pairs: Vec<String> = self
+            .iter()
+            .map(|(key, value)| format!("{} = {}", key.written(), value.written()))
+            .collect();
+        match pairs.is_empty() {
+            true => "{}".to_owned(),
+            false => format!("{{ {} }}", pairs.join(", ")),
+        }
     }
 }
 

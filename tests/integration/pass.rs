@@ -860,7 +860,7 @@ fn consul_is_asked_with_the_token() {
 #[test]
 fn many_osds_at_once_make_one_mail() {
     let cluster = Cluster::new();
-    let hosts: Vec<String> = (0..20).map(|host| format!("node{host}")).collect();
+    let hosts: Vec<String> = (0..20).map(|host| format!("host{host}")).collect();
     let osds: Vec<Vec<(u32, &str)>> = (0..20)
         .map(|host| {
             (0..25)
