@@ -137,11 +137,15 @@ fn one_child_asks_both_over_one_connection() {
 fn what_the_monitors_say_is_what_the_pass_goes_by() {
     let cluster = asked_via("librados");
     assert!(cluster.pass(0).is_empty());
-    does(&cluster, "osd tree", tree(&[("node1", &[(4, "down")])]));
+    does(
+        &cluster,
+        "osd tree",
+        tree(&[("node1", &[(4, "down"), (5, "up")])]),
+    );
     let mails = cluster.pass(0);
     assert_eq!(mails[0].subject(), "[prod] 1 OSD down on node1: osd.4");
     // Monitors of some releases lay their answer out in lines.
-    let lines = String::from_utf8(tree(&[("node1", &[(4, "up")])])).unwrap();
+    let lines = String::from_utf8(tree(&[("node1", &[(4, "up"), (5, "up")])])).unwrap();
     does(&cluster, "osd tree", lines.replace(',', ",\r\n\t"));
     assert_eq!(cluster.pass(0)[0].subject(), "[prod] all OSDs are up again");
 }

@@ -45,7 +45,7 @@ fn each_pass_replaces_the_metrics_and_the_counters_go_on() {
     let (cluster, path) = with_metrics();
     cluster
         .ceph
-        .osds(tree(&[("node1", &[(0, "down"), (1, "down")])]));
+        .osds(tree(&[("node1", &[(0, "down"), (1, "down"), (2, "up")])]));
     cluster.ceph.capacity(status_used(30.0));
     cluster.check_after("umask 077").exits(0);
     assert_eq!(mode(&path), 0o644, "the node exporter is another user");
