@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::audience::Audiences;
 use crate::cause::{self, WithNode};
 use crate::check::capacity::{self, Level, Reading};
+use crate::check::growth::{Growth, History};
 use crate::check::{CheckName, nodes, osds};
 use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
 use crate::incident::{Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, judge, plausible};
@@ -91,6 +92,9 @@ pub struct Circumstances {
     /// How serious the alert is; see [`Alert::severity`].
     #[serde(skip_serializing_if = "Severity::is_least")]
     pub severity: Severity,
+    /// How fast the storage grew, in an alert about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
 }
 
 impl Circumstances {
@@ -242,6 +246,7 @@ impl Memory {
         if let Some(incident) = &mut self.capacity.incident {
             incident.set_clock(now);
         }
+        self.capacity.history.set_clock(now);
         self.nodes.set_clock(now);
         self.osds.set_clock(now);
         for with_node in self.osds_with_nodes.values_mut() {
@@ -264,6 +269,16 @@ pub struct CapacityMemory {
     pub incident: Option<Incident>,
     /// The reading of the last pass that could see.
     pub last: Option<Reading>,
+    /// The readings of the last two weeks, every few hours.
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
+}
+
+impl CapacityMemory {
+    /// How fast the storage grows; `None` where that can't be told.
+    pub fn growth(&self, now: Timestamp) -> Option<Growth> {
+        self.history.growth(self.last?.total_bytes, now)
+    }
 }
 
 /// How a check ended.
@@ -410,7 +425,9 @@ impl Bench<'_> {
         let measured = usage.and_then(|u| capacity::used_percent(u).map(|percent| (u, percent)));
         let finding = match measured {
             Ok((usage, percent)) => {
-                let memory = std::mem::take(&mut self.memory.capacity);
+                let mut memory = std::mem::take(&mut self.memory.capacity);
+                let (used, total) = (usage.used_bytes, usage.total_bytes);
+                memory.history.take_up(used, total, self.now);
                 let report = Reading {
                     level: capacity::level(percent, memory.level, limits),
                     percent,
@@ -594,7 +611,11 @@ impl Bench<'_> {
                 of_nodes: self.memory.osds_by_node(),
                 ..Circumstances::default()
             },
-            Topic::Capacity | Topic::Blind => Circumstances::default(),
+            Topic::Capacity => Circumstances {
+                growth: self.memory.capacity.growth(self.now),
+                ..Circumstances::default()
+            },
+            Topic::Blind => Circumstances::default(),
         }
     }
 }
@@ -719,12 +740,14 @@ fn judge_capacity(
     now: Timestamp,
 ) -> (CapacityMemory, Option<Raise<Reading>>) {
     let level = report.level;
+    let history = memory.history;
     let (kind, mut incident) = match memory.incident {
         None if level == Level::Ok => {
             let next = CapacityMemory {
                 level,
                 incident: None,
                 last: Some(report),
+                history,
             };
             return (next, None);
         }
@@ -737,6 +760,7 @@ fn judge_capacity(
                 level,
                 incident: Some(incident),
                 last: Some(report),
+                history,
             };
             return (next, None);
         }
@@ -756,6 +780,7 @@ fn judge_capacity(
         level,
         last: Some(report),
         incident: (kind != Kind::Cleared).then_some(incident),
+        history,
     };
     (next, Some(raise))
 }

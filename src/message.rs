@@ -433,6 +433,13 @@ fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
             format!("too full  {}", text.since(alert.began))
         }
     });
+    let mut lines: Vec<Line> = lines.into_iter().map(Line::Row).collect();
+    if let Some(growth) = alert.circumstances.growth
+        && let Some(told) = wording::growth::told(&growth, report, text.zone, alert.raised)
+    {
+        lines.push(Line::Row(format!("growth    {}", told.pace)));
+        lines.push(Line::Below(10, told.ahead));
+    }
     text.section("Space", lines);
     if report.level == Level::Critical {
         text.paragraph(&format!(
@@ -769,6 +776,7 @@ fn commands(commands: &[&str]) -> Vec<Line> {
 mod tests {
     use super::*;
     use crate::alert::Circumstances;
+    use crate::check::growth::Growth;
     use crate::incident::Over;
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
@@ -842,6 +850,15 @@ mod tests {
             warn_percent: 60.0,
             critical_percent: 85.0,
         })
+    }
+
+    fn growing(mut alert: Alert) -> Alert {
+        alert.circumstances.growth = Some(Growth {
+            bytes_per_day: 1_950_000_000_000,
+            lowest: 1_800_000_000_000,
+            highest: 2_200_000_000_000,
+        });
+        alert
     }
 
     /// 3,000 OSDs on hosts of 20: all of some hosts, others here and there.
@@ -1007,9 +1024,14 @@ mod tests {
                 alert(Kind::Raised, capacity(Level::Warn, 612)),
             ),
             (
+                "capacity-growing",
+                "[prod] storage 61 % full (over 60 %)",
+                growing(alert(Kind::Raised, capacity(Level::Warn, 612))),
+            ),
+            (
                 "capacity-critical",
                 "[prod] storage 86 % full (over 85 %, critical)",
-                alert(Kind::Updated, capacity(Level::Critical, 860)),
+                growing(alert(Kind::Updated, capacity(Level::Critical, 860))),
             ),
             (
                 "capacity-cleared",

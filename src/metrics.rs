@@ -97,6 +97,13 @@ pub fn render(state: &State, pass: &LastPass, carried: &Carried) -> String {
             reading.total_bytes,
         );
     }
+    if let Some(growth) = state.memory.capacity.growth(pass.started) {
+        page.one(
+            "petanotify_capacity_growth_bytes_per_day",
+            "Raw bytes by which the use grows in a day, over the last two weeks; below 0 it shrinks.",
+            growth.bytes_per_day,
+        );
+    }
     page.one(
         "petanotify_queue_length",
         "Mails that are pending.",
@@ -222,6 +229,7 @@ mod tests {
     use super::*;
     use crate::alert::{Alert, CapacityMemory, Circumstances, Memory, Outcome, Report};
     use crate::check::capacity::{Level, Reading};
+    use crate::check::growth::History;
     use crate::facts::{DownOsd, OsdId};
     use crate::incident::{Change, Down, Kind, Watch};
     use crate::queue::{Queue, Recovery};
@@ -245,6 +253,17 @@ mod tests {
             duration_ms: 712,
             complete,
         }
+    }
+
+    /// By 20 GB a day, up to the pass.
+    fn growing() -> History {
+        let mut history = History::default();
+        for hours in (0..=240).rev() {
+            let now = at("2026-11-23T02:54:00Z") - jiff::Span::new().hours(hours);
+            let used = 5_398_000_000_000 - u64::try_from(hours).unwrap() * 20_000_000_000 / 24;
+            history.take_up(used, 8_796_093_022_208, now);
+        }
+        history
     }
 
     /// Two OSDs are down, the nodes can't be seen, the storage is nearly full, a mail waits.
@@ -294,6 +313,7 @@ mod tests {
                         warn_percent: 60.0,
                         critical_percent: 85.0,
                     }),
+                    history: growing(),
                 },
                 osds: Watch {
                     down: BTreeMap::from([osd(4), osd(7)]),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::alert::{Memory, Outcome, State as CheckState};
+use crate::alert::{CapacityMemory, Memory, Outcome, State as CheckState};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::facts::{DownOsd, OsdId};
@@ -224,6 +224,9 @@ impl<'a> Screen<'a> {
                 lines.extend(self.told(Paint::Plain, &last, 1));
             }
             lines.extend(self.bar(reading, trust));
+            if trust == Trust::Fresh {
+                lines.extend(self.growth(&memory.capacity, reading));
+            }
         }
         (lines, self.list(name, memory))
     }
@@ -284,6 +287,17 @@ impl<'a> Screen<'a> {
                 self.style.dim(&format!("{:frame$}{labels}", ""))
             ),
         ]
+    }
+
+    /// How fast the storage fills, if that can be told.
+    fn growth(&self, memory: &CapacityMemory, reading: &Reading) -> Vec<String> {
+        let View { zone, now, .. } = self.view;
+        let told = (memory.growth(*now))
+            .and_then(|growth| wording::growth::told(&growth, reading, zone, *now));
+        let told = told.map(|told| format!("grows by {}; {}", told.pace, told.ahead));
+        (told.iter())
+            .flat_map(|told| self.told(Paint::Plain, told, 3))
+            .collect()
     }
 
     /// What is down, a row each: nodes, or hosts with their OSDs.
@@ -668,6 +682,7 @@ mod tests {
 
     use super::*;
     use crate::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
+    use crate::check::growth::History;
     use crate::facts::{Absence, Membership, OsdTree, Presence, Usage};
     use crate::incident::{Change, Kind};
     use crate::queue::{Attempt, Recovery};
@@ -815,6 +830,21 @@ mod tests {
         ])
     }
 
+    /// As bad, and filling by some 75 GiB a day.
+    fn growing() -> State {
+        let mut state = all_bad();
+        let capacity = &mut state.memory.capacity;
+        let reading = capacity.last.unwrap();
+        capacity.history = History::default();
+        for hours in (0..=240_u64).rev() {
+            let now = at(NOW) - Duration::from_secs(hours * 3600);
+            let aside = hours / 24 % 3 * 20 * GIB;
+            let used = reading.used_bytes - hours * 75 * GIB / 24 - aside;
+            capacity.history.take_up(used, reading.total_bytes, now);
+        }
+        state
+    }
+
     fn blind() -> State {
         let ceph = "cannot read capacity: ceph status: exit 13: [errno 13] RADOS permission denied; may client.petanotify \
                     read the keyring? ceph auth get client.petanotify shows what it may do";
@@ -891,6 +921,7 @@ mod tests {
             ("never-run", State::default()),
             ("healthy", healthy()),
             ("all-bad", all_bad()),
+            ("growing", growing()),
             ("many-down", many()),
             ("blind", blind()),
             ("stale", stale),

@@ -1,6 +1,7 @@
 //! The three checks: facts in, what is wrong out. No clock, no file, no socket.
 
 pub mod capacity;
+pub mod growth;
 pub mod nodes;
 pub mod osds;
 

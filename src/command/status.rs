@@ -9,6 +9,7 @@ use super::{Context, Done, Stop, print, print_json};
 use crate::alert::Outcome;
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
+use crate::check::growth::Growth;
 use crate::cli::Json;
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Down, Incident};
@@ -25,7 +26,7 @@ pub fn status(context: &Context, format: Json) -> Result<Done, Stop> {
         context.log.warning(problem);
     }
     if format.json {
-        print_json(&Document::of(&loaded.state))?;
+        print_json(&Document::of(&loaded.state, context.now))?;
     } else {
         let view = View {
             style: context.style,
@@ -46,6 +47,7 @@ struct Document<'a> {
     last_pass: Option<&'a LastPass>,
     checks: Vec<Check<'a>>,
     capacity: Option<&'a Reading>,
+    growth: Option<Growth>,
     incidents: Vec<&'a Incident>,
     down: DownNow<'a>,
     queue: Pending<'a>,
@@ -81,7 +83,7 @@ struct Pending<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn of(state: &'a State) -> Self {
+    fn of(state: &'a State, now: Timestamp) -> Self {
         let memory = &state.memory;
         let outcomes = memory.outcomes.iter();
         Document {
@@ -92,6 +94,7 @@ impl<'a> Document<'a> {
                 .map(|(&name, outcome)| Check { name, outcome })
                 .collect(),
             capacity: memory.capacity.last.as_ref(),
+            growth: memory.capacity.growth(now),
             incidents: memory.incidents().into_iter().flatten().collect(),
             down: DownNow {
                 nodes: &memory.nodes.down,

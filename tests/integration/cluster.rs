@@ -391,10 +391,12 @@ impl Cluster {
     /// Makes all that the state remembers so much older.
     pub(crate) fn let_pass(&self, time: SignedDuration) {
         self.change_state(|value| {
-            if let Value::String(text) = value
-                && let Ok(then) = text.parse::<Timestamp>()
-            {
-                *text = (then - time).to_string();
+            if let Value::String(text) = value {
+                // A look at the storage is a time and two numbers.
+                let (first, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+                if let Ok(then) = first.parse::<Timestamp>() {
+                    *text = format!("{}{rest}", then - time);
+                }
             }
         });
     }

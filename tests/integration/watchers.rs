@@ -8,6 +8,7 @@ use crate::ceph::{status_used, tree};
 use crate::certificates::Authority;
 use crate::cluster::{Cluster, Run, mode};
 use crate::consul::{Consul, Fault, Member};
+use crate::growth::ten_days;
 use crate::relay::{self, Stage};
 
 const SECRET: &str = "5ec7e7-uuid";
@@ -353,8 +354,11 @@ fn metrics(text: &str) -> BTreeSet<&str> {
 #[test]
 fn every_metric_is_in_the_manual_and_the_rules_name_no_other() {
     let (cluster, path) = with_metrics();
+    ten_days(&cluster, |_| 50.0);
     cluster.relay.fault(Stage::Greeting, relay::Fault::Drop);
-    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster
+        .ceph
+        .osds(tree(&[("node1", &[(0, "down"), (1, "up")])]));
     cluster.check().exits(1);
     let written = fs::read_to_string(path).unwrap();
     let written = metrics(&written);
