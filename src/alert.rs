@@ -466,6 +466,8 @@ impl Bench<'_> {
                 let policy = Policy {
                     topic: Topic::Nodes.as_str(),
                     counts: &|_, d| is_held_out(d, hold, now),
+                    quiet: &|_, _| false,
+                    flapping: self.rules.notify.flapping,
                     remind_every: self.rules.notify.remind_every,
                 };
                 let memory = std::mem::take(&mut self.memory.nodes);
@@ -513,7 +515,10 @@ impl Bench<'_> {
                 };
                 let policy = Policy {
                     topic: Topic::Osds.as_str(),
-                    counts: &|_, d| is_held_out(d, hold, now) && !waits(d),
+                    counts: &|_, d| is_held_out(d, hold, now),
+                    // The third time down in a row may be the node's, too.
+                    quiet: &|_, d| waits(d),
+                    flapping: self.rules.notify.flapping,
                     remind_every: self.rules.notify.remind_every,
                 };
                 let (next, raise) = judge(memory, seen, &policy, now);
@@ -544,6 +549,8 @@ impl Bench<'_> {
         let policy = Policy {
             topic: Topic::Blind.as_str(),
             counts: &|_, d| d.lasts(blind_after, now),
+            quiet: &|_, _| false,
+            flapping: None,
             remind_every: self.rules.notify.remind_every,
         };
         let memory = std::mem::take(&mut self.memory.blind);
@@ -649,8 +656,8 @@ fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
     if memory.nodes.incident.is_some() {
         let down = memory.nodes.down.keys();
         let mut line = format!(
-            "{} down: {}",
-            wording::count(down.len(), "node"),
+            "{}: {}",
+            wording::down_in_brief("node", memory.nodes.down_now(), memory.nodes.flapping()),
             wording::list_first(down.map(|node| wording::name(node)), NAMED)
         );
         if let Some(with_nodes) = &with_nodes {
@@ -664,8 +671,8 @@ fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
     if memory.osds.incident.is_some() {
         let down = &memory.osds.down;
         let mut line = format!(
-            "{} down{}",
-            wording::count(down.len(), "OSD"),
+            "{}{}",
+            wording::down_in_brief("OSD", memory.osds.down_now(), memory.osds.flapping()),
             wording::places(down.values().map(|osd| &osd.what), NAMED)
         );
         if down.len() <= NAMED {
@@ -1024,6 +1031,7 @@ mod tests {
                 since: minute(0),
                 passes: 0,
                 announced: false,
+                flapping: None,
                 what: (),
             };
             let pass = (0..10).find(|pass| {

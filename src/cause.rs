@@ -54,8 +54,15 @@ impl WithNode {
 pub struct Nodes<'a> {
     /// Those that are down, as last seen.
     pub down: &'a BTreeMap<String, Down<Absence>>,
-    /// Those that this pass has seen alive.
+    /// Those that this pass has seen alive, and so those that flap and are up.
     pub up: &'a BTreeSet<String>,
+}
+
+impl<'a> Nodes<'a> {
+    /// What is known of a node if it is down now: one that flaps may be up.
+    fn down(self, node: &str) -> Option<&'a Down<Absence>> {
+        self.down.get(node).filter(|down| down.is_down())
+    }
 }
 
 /// Which OSDs that are down have a cause.
@@ -100,21 +107,28 @@ pub fn part(
             return true;
         };
         let cause = Cause {
-            down: nodes.down.get(node),
+            down: nodes.down(node),
             dark: is_dark(node),
         };
         let was_with_node = record.is_some();
         let back = record.as_ref().and_then(|record| record.back);
         let seen = match (&record, known) {
-            (Some(WithNode { down, .. }), _) | (None, Some(down)) => Down {
+            (Some(WithNode { down, .. }), _) => Down {
                 passes: down.passes.saturating_add(1),
                 what: what.clone(),
                 ..*down
             },
-            (None, None) => Down {
+            (None, Some(down)) if down.is_down() => Down {
+                passes: down.passes.saturating_add(1),
+                flapping: None,
+                what: what.clone(),
+                ..*down
+            },
+            (None, _) => Down {
                 since: now,
                 passes: 1,
                 announced: false,
+                flapping: None,
                 what: what.clone(),
             },
         };
@@ -224,7 +238,7 @@ pub fn racks_down(
     for (name, host) in hosts {
         let Some(rack) = &host.rack else { continue };
         let home = homes.get(name.as_str()).copied();
-        let node = home.filter(|node| (nodes.down.get(*node)).is_some_and(|down| down.announced));
+        let node = home.filter(|node| (nodes.down(node)).is_some_and(|down| down.announced));
         let members = racks.entry(rack).or_insert_with(|| Some(BTreeSet::new()));
         match (node, members.as_mut()) {
             (Some(node), Some(members)) => {
@@ -249,7 +263,8 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn of(nodes: Nodes<'a>) -> Self {
         let (mut whole, mut short) = (HashMap::new(), HashMap::new());
-        for node in nodes.down.keys().chain(nodes.up) {
+        let down = nodes.down.keys().filter(|node| !nodes.up.contains(*node));
+        for node in down.chain(nodes.up) {
             let lower = node.to_lowercase();
             for (map, name) in [
                 (&mut short, short_name(&lower).to_owned()),

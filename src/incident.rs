@@ -2,7 +2,11 @@
 //!
 //! One rule serves nodes, OSDs and blind checks alike: an incident runs from the first thing that counts as down until
 //! nothing is down any more; a new thing in between is an update that lists everything; the end of the last one is the
-//! clearing. Pure: the clock is an argument.
+//! clearing. What flaps is one thing of the incident until it is calm, however often it is up or down. Pure: the clock is an
+//! argument.
+
+#[cfg(test)]
+mod flapping_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -11,6 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::flapping::{Downs, Flapping, Rule};
 use crate::together;
 
 /// What an alert does to its incident.
@@ -134,12 +139,20 @@ pub fn age(then: Timestamp, now: Timestamp) -> Duration {
 pub struct Watch<K, T> {
     /// The incident that is open, if any.
     pub incident: Option<Incident>,
-    /// What is down, counted yet or not.
+    /// What is down, counted yet or not, and what flaps, be it down or up just now.
     #[serde(with = "together::map")]
     pub down: BTreeMap<K, Down<T>>,
     /// What the open incident was about and what is no longer down.
     #[serde(with = "together::map")]
     pub over: BTreeMap<K, Over<T>>,
+    /// When things went down of late; nothing of those that did not.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        with = "together::map",
+        bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de> + Ord")
+    )]
+    pub went_down: BTreeMap<K, Downs>,
 }
 
 impl<K, T> Default for Watch<K, T> {
@@ -148,11 +161,23 @@ impl<K, T> Default for Watch<K, T> {
             incident: None,
             down: BTreeMap::new(),
             over: BTreeMap::new(),
+            went_down: BTreeMap::new(),
         }
     }
 }
 
 impl<K, T> Watch<K, T> {
+    /// How many things are down now: without those that flap and are up.
+    pub fn down_now(&self) -> usize {
+        self.down.values().filter(|down| down.is_down()).count()
+    }
+
+    /// How many things flap, be they down or up.
+    pub fn flapping(&self) -> usize {
+        let flaps = |down: &&Down<T>| down.flaps().is_some();
+        self.down.values().filter(flaps).count()
+    }
+
     /// See [`plausible`].
     pub fn set_clock(&mut self, now: Timestamp) {
         if let Some(incident) = &mut self.incident {
@@ -160,30 +185,53 @@ impl<K, T> Watch<K, T> {
         }
         for down in self.down.values_mut() {
             down.since = plausible(down.since, now);
+            if let Some(flapping) = &mut down.flapping {
+                flapping.set_clock(now);
+            }
         }
         for over in self.over.values_mut() {
             over.since = plausible(over.since, now);
             over.until = plausible(over.until, now);
+            if let Some(flapping) = &mut over.flapping {
+                flapping.set_clock(now);
+            }
+        }
+        for downs in self.went_down.values_mut() {
+            downs.set_clock(now);
         }
     }
 }
 
-/// One thing that is down.
+/// One thing that is down, or flaps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Down<T> {
-    /// The pass that first saw it down.
+    /// The pass that first saw it down; of what flaps, the last time that it went down.
     pub since: Timestamp,
-    /// In how many passes in a row it has been seen down.
+    /// In how many passes in a row it has been seen down, or up if it flaps and is up.
     pub passes: u32,
     /// Whether a mail has told of it.
     pub announced: bool,
+    /// How it flaps, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Flapping>,
     /// What is known of it, as last seen.
     pub what: T,
 }
 
 impl<T> Down<T> {
-    /// Whether it has been so for so long, see [`lasts`].
+    /// Whether it is down now: what flaps may be up.
+    pub fn is_down(&self) -> bool {
+        self.flapping
+            .is_none_or(|flapping| flapping.up_since.is_none())
+    }
+
+    /// How it flaps, if that is how it is told.
+    pub fn flaps(&self) -> Option<&Flapping> {
+        self.flapping.as_ref().filter(|f| !f.is_down_for_good())
+    }
+
+    /// Whether it has been down for so long, see [`lasts`].
     pub fn lasts(&self, time: Duration, now: Timestamp) -> bool {
         lasts(self.since, self.passes, time, now)
     }
@@ -201,10 +249,13 @@ pub fn lasts(since: Timestamp, passes: u32, time: Duration, now: Timestamp) -> b
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Over<T> {
-    /// The pass that first saw it down.
+    /// The pass that first saw it down, of what flapped the first of many times.
     pub since: Timestamp,
-    /// The pass that saw it down no longer.
+    /// The pass that saw it down no longer; since then it is calm if it flapped.
     pub until: Timestamp,
+    /// How it flapped, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Flapping>,
     /// Why it is down no longer.
     pub ending: Ending,
     /// What was last known of it.
@@ -271,10 +322,19 @@ impl<K: Ord + Clone, T> Change<K, T> {
 pub struct Item<K, T> {
     /// Which one.
     pub key: K,
-    /// The pass that first saw it down.
+    /// The pass that first saw it down; of what flaps, the last time that it went down.
     pub since: Timestamp,
+    /// How it flaps, or did before it stayed down.
+    pub flapping: Option<Flapping>,
     /// What is known of it.
     pub what: T,
+}
+
+impl<K, T> Item<K, T> {
+    /// How it flaps, if that is how it is told.
+    pub fn flaps(&self) -> Option<&Flapping> {
+        self.flapping.as_ref().filter(|f| !f.is_down_for_good())
+    }
 }
 
 /// A thing that was down, in an alert.
@@ -294,6 +354,8 @@ mod items {
     #[serde(deny_unknown_fields)]
     struct Known<T> {
         since: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flapping: Option<Flapping>,
         what: T,
     }
 
@@ -304,9 +366,9 @@ mod items {
         S: Serializer,
     {
         let things = items.iter().map(|item| {
-            let since = item.since;
             let known = Known {
-                since,
+                since: item.since,
+                flapping: item.flapping,
                 what: &item.what,
             };
             (&item.key, known)
@@ -322,7 +384,19 @@ mod items {
     {
         let items = together::read(deserializer)?.into_iter();
         Ok(items
-            .map(|(key, Known { since, what })| Item { key, since, what })
+            .map(|(key, known)| {
+                let Known {
+                    since,
+                    flapping,
+                    what,
+                } = known;
+                Item {
+                    key,
+                    since,
+                    flapping,
+                    what,
+                }
+            })
             .collect())
     }
 }
@@ -378,10 +452,21 @@ pub type Judged<K, T> = (Watch<K, T>, Option<Raise<Change<K, T>>>);
 pub struct Policy<'a, K, T> {
     /// What they are, as incidents are named.
     pub topic: &'a str,
-    /// Whether a thing has been down for long enough to be told of.
+    /// Whether a thing has been down for long enough to be told of. What flaps is told of without that.
     pub counts: &'a dyn Fn(&K, &Down<T>) -> bool,
+    /// Whether nothing is to be told of a thing for now, whatever it does.
+    pub quiet: &'a dyn Fn(&K, &Down<T>) -> bool,
+    /// When a thing flaps; `None` is never.
+    pub flapping: Option<Rule>,
     /// A mail while an incident lasts, this long after the last news, and ever more rarely from then on.
     pub remind_every: Option<Duration>,
+}
+
+impl<K, T> Policy<'_, K, T> {
+    /// Whether a thing may be told of, if it has not been before.
+    fn tells(&self, key: &K, down: &Down<T>) -> bool {
+        (down.flapping.is_some() || (self.counts)(key, down)) && !(self.quiet)(key, down)
+    }
 }
 
 /// Takes up what a pass has seen and says whether somebody is to be told.
@@ -391,52 +476,13 @@ pub fn judge<K: Ord + Clone, T: Clone>(
     policy: &Policy<'_, K, T>,
     now: Timestamp,
 ) -> Judged<K, T> {
-    let counts = policy.counts;
-    let mut down = BTreeMap::new();
-    for (key, what) in seen.down {
-        let before = memory.down.remove(&key);
-        let entry = match before {
-            Some(before) => Down {
-                passes: before.passes.saturating_add(1),
-                what,
-                ..before
-            },
-            None => Down {
-                since: now,
-                passes: 1,
-                announced: false,
-                what,
-            },
-        };
-        memory.over.remove(&key);
-        down.insert(key, entry);
-    }
-    for (key, before) in memory.down {
-        if seen.unseen.contains(&key) {
-            down.insert(key, before);
-        } else if before.announced {
-            let ending = if seen.up.contains(&key) {
-                Ending::Recovered
-            } else {
-                Ending::Removed
-            };
-            let over = Over {
-                since: before.since,
-                until: now,
-                ending,
-                what: before.what,
-            };
-            memory.over.insert(key, over);
-        }
-    }
-    memory.down = down;
-
+    take_up(&mut memory, seen, policy, now);
     let (kind, incident) = match memory.incident.take() {
         None => {
             let Some(incident) = memory
                 .down
                 .iter()
-                .any(|(key, down)| counts(key, down))
+                .any(|(key, down)| policy.tells(key, down))
                 .then(|| Incident::begin(policy.topic, now))
             else {
                 return (memory, None);
@@ -448,7 +494,7 @@ pub fn judge<K: Ord + Clone, T: Clone>(
             let anything_new = memory
                 .down
                 .iter()
-                .any(|(key, d)| !d.announced && counts(key, d));
+                .any(|(key, d)| !d.announced && policy.tells(key, d));
             if anything_new {
                 (Kind::Updated, incident)
             } else if incident.reminder_due(policy.remind_every, now) {
@@ -461,6 +507,129 @@ pub fn judge<K: Ord + Clone, T: Clone>(
     };
     let raise = tell(&mut memory, kind, incident, policy, now);
     (memory, Some(raise))
+}
+
+/// Brings up to date what is down, what flaps and what is over.
+fn take_up<K: Ord + Clone, T>(
+    memory: &mut Watch<K, T>,
+    seen: Seen<K, T>,
+    policy: &Policy<'_, K, T>,
+    now: Timestamp,
+) {
+    match &policy.flapping {
+        Some(rule) => memory.went_down.retain(|_, downs| downs.keep(rule, now)),
+        None => memory.went_down.clear(),
+    }
+    let mut before = std::mem::take(&mut memory.down);
+    for (key, what) in seen.down {
+        let was = before.remove(&key);
+        let goes_down = was.as_ref().is_none_or(|was| !was.is_down());
+        let mut entry = match was {
+            Some(was) if !goes_down => Down {
+                passes: was.passes.saturating_add(1),
+                what,
+                ..was
+            },
+            was => Down {
+                since: now,
+                passes: 1,
+                announced: was.as_ref().is_some_and(|was| was.announced),
+                flapping: was.and_then(|was| was.flapping),
+                what,
+            },
+        };
+        match &policy.flapping {
+            Some(rule) if goes_down => {
+                let downs = memory.went_down.entry(key.clone()).or_default();
+                downs.note(now);
+                match &mut entry.flapping {
+                    Some(flapping) => flapping.goes_down(),
+                    None if rule.is_met(downs, now) => {
+                        entry.flapping = Some(Flapping::begin(downs, now));
+                    }
+                    None => {}
+                }
+            }
+            Some(rule) => stay_down(&key, &mut entry, rule, policy, now),
+            None => {
+                // Who has been told that it flaps has not been told that it is down.
+                let told = entry.flapping.take().is_none_or(|f| f.down_told);
+                entry.announced &= told;
+            }
+        }
+        memory.over.remove(&key);
+        memory.down.insert(key, entry);
+    }
+    for (key, mut was) in before {
+        if seen.unseen.contains(&key) {
+            memory.down.insert(key, was);
+            continue;
+        }
+        let ending = if seen.up.contains(&key) {
+            Ending::Recovered
+        } else {
+            memory.went_down.remove(&key);
+            Ending::Removed
+        };
+        if let (Ending::Recovered, Some(rule)) = (ending, &policy.flapping)
+            && !is_over(&mut was, rule, now)
+        {
+            memory.down.insert(key, was);
+        } else if was.announced {
+            let up_since = was.flapping.and_then(|flapping| flapping.up_since);
+            let over = Over {
+                since: was.flapping.map_or(was.since, |flapping| flapping.first),
+                until: up_since.unwrap_or(now),
+                flapping: was.flapping,
+                ending,
+                what: was.what,
+            };
+            memory.over.insert(key, over);
+        }
+    }
+}
+
+/// What flaps may stay down: then it is told as down, for that is news, and in the end it flaps no longer.
+fn stay_down<K, T>(
+    key: &K,
+    entry: &mut Down<T>,
+    rule: &Rule,
+    policy: &Policy<'_, K, T>,
+    now: Timestamp,
+) {
+    let Some(mut flapping) = entry.flapping else {
+        return;
+    };
+    if !flapping.down_told {
+        if entry.lasts(rule.down_after, now)
+            && (policy.counts)(key, entry)
+            && !(policy.quiet)(key, entry)
+        {
+            flapping.down_told = true;
+            entry.flapping = Some(flapping);
+            entry.announced = false;
+        }
+    } else if rule.is_calm(entry.since, entry.passes, now) {
+        entry.flapping = None;
+    }
+}
+
+/// Whether what is up is over: at once, unless it flaps; then when it is calm.
+fn is_over<T>(was: &mut Down<T>, rule: &Rule, now: Timestamp) -> bool {
+    let Some(flapping) = &mut was.flapping else {
+        return true;
+    };
+    match flapping.up_since {
+        None => {
+            flapping.up_since = Some(now);
+            was.passes = 1;
+            false
+        }
+        Some(since) => {
+            was.passes = was.passes.saturating_add(1);
+            rule.is_calm(since, was.passes, now)
+        }
+    }
 }
 
 /// Writes down that everything that counts has been told, and makes the alert that tells it.
@@ -480,11 +649,12 @@ fn tell<K: Ord + Clone, T: Clone>(
         let item = || Item {
             key: key.clone(),
             since: down.since,
+            flapping: down.flapping,
             what: down.what.clone(),
         };
         if down.announced {
             change.still.push(item());
-        } else if (policy.counts)(key, down) {
+        } else if policy.tells(key, down) {
             change.new.push(item());
             down.announced = true;
         }
@@ -544,6 +714,8 @@ mod tests {
         let policy = Policy {
             topic: "osds",
             counts: &|_, d| d.passes >= hold,
+            quiet: &|_, _| false,
+            flapping: None,
             remind_every: None,
         };
         judge(memory, saw, &policy, at(minute))
@@ -554,6 +726,8 @@ mod tests {
         Policy {
             topic: "osds",
             counts: &|_, _| true,
+            quiet: &|_, _| false,
+            flapping: None,
             remind_every: Some(Duration::from_secs(seconds)),
         }
     }
@@ -795,6 +969,7 @@ mod tests {
         let item = |key: u32| Item {
             key,
             since: at(0),
+            flapping: None,
             what: (),
         };
         let change = |new: &[u32], still: &[u32]| Change {

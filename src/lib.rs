@@ -6,7 +6,7 @@
 //! 2. [`store`] takes the lock and loads the [`state`]: what is remembered of the cluster, and the pending mails.
 //! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
 //! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`cause`] finds what one failure has brought down,
-//!    [`incident`] decides what of it is news.
+//!    [`incident`] decides what of it is news, and [`flapping`] that what goes up and down all the time is not.
 //! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
 //! 6. [`command::deliver`] lets [`message`] compose each mail, and [`smtp`] send it or else the [`fallback`] take it, and
 //!    writes down what became of it.
@@ -30,6 +30,7 @@ pub mod deadline;
 pub mod facts;
 pub mod fallback;
 pub mod finding;
+pub mod flapping;
 pub mod heartbeat;
 pub mod incident;
 pub mod librados;

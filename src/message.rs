@@ -1,6 +1,7 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
 pub(crate) mod document;
+mod flapping;
 pub(crate) mod plain;
 
 use std::cmp::Reverse;
@@ -182,9 +183,25 @@ pub fn subject(alert: &Alert) -> String {
         )],
         Report::Capacity(report) => vec![format!("storage {}", wording::capacity_level(report))],
         Report::Nodes(change) if cleared => vec![all_up("node", &change.over)],
-        Report::Nodes(change) => nodes_down(change),
+        Report::Nodes(change) => {
+            let names = flapping::Names {
+                noun: "node",
+                name: &|node: &String| wording::name(node),
+                place: &|_| String::new(),
+                down: &nodes_down,
+            };
+            flapping::subjects(change, alert.kind, &names)
+        }
         Report::Osds(change) if cleared => vec![all_up("OSD", &change.over)],
-        Report::Osds(change) => osds_down(change),
+        Report::Osds(change) => {
+            let names = flapping::Names {
+                noun: "OSD",
+                name: &OsdId::to_string,
+                place: &flapping::places,
+                down: &osds_down,
+            };
+            flapping::subjects(change, alert.kind, &names)
+        }
         Report::Blind(_) if cleared => vec!["petanotify can see everything again".to_owned()],
         Report::Blind(change) => vec![format!("petanotify cannot see {}", unseen(change))],
     };
@@ -200,7 +217,10 @@ pub fn subject(alert: &Alert) -> String {
 }
 
 fn all_up<K, T>(noun: &str, over: &[OverItem<K, T>]) -> String {
-    if all_recovered(over) {
+    let flapped = over.iter().any(|over| over.was.flapping.is_some());
+    if all_recovered(over) && flapped {
+        format!("all {noun}s are up and calm again")
+    } else if all_recovered(over) {
         format!("all {noun}s are up again")
     } else {
         format!("no {noun} is down any more")
@@ -252,9 +272,10 @@ fn osds_down(change: &Change<OsdId, DownOsd>) -> Vec<String> {
 
 fn nodes_were_down(change: &Change<String, Absence>, length: &str) -> Vec<String> {
     let down: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
+    let state = was_so(&change.over);
     let head = match down.len() {
-        1 => "node was down".to_owned(),
-        many => format!("{many} nodes were down"),
+        1 => format!("node was {state}"),
+        many => format!("{many} nodes were {state}"),
     };
     let all = named(&down, |node| wording::name(node));
     let all = all.map(|all| format!("{head}: {all} ({length})"));
@@ -266,7 +287,8 @@ fn nodes_were_down(change: &Change<String, Absence>, length: &str) -> Vec<String
 fn osds_were_down(change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> {
     let down: Vec<&OsdId> = change.over.iter().map(|over| &over.key).collect();
     let were = if down.len() == 1 { "was" } else { "were" };
-    let head = format!("{} {were} down", wording::count(down.len(), "OSD"));
+    let state = was_so(&change.over);
+    let head = format!("{} {were} {state}", wording::count(down.len(), "OSD"));
     let osds = change.over.iter().map(|over| &over.was.what);
     let on_hosts = format!("{head}{}", wording::places(osds, SUBJECT_NAMES));
     let all = named(&down, |osd| osd.to_string());
@@ -276,6 +298,14 @@ fn osds_were_down(change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> 
         format!("{head} ({length})"),
     ];
     all.into_iter().chain(shorter).collect()
+}
+
+/// How it was with what is over.
+fn was_so<K, T>(over: &[OverItem<K, T>]) -> &'static str {
+    match over.iter().all(|over| over.was.flapping.is_some()) && !over.is_empty() {
+        true => "flapping",
+        false => "down",
+    }
 }
 
 /// The names one by one, unless they are too many for a subject.
@@ -456,7 +486,14 @@ fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
 
 fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absence>) {
     const ALL: &str = "consul members";
-    text.paragraph(&down_sentence("node", alert, change));
+    let (plain, flapping) = flapping::apart(change);
+    let sentence = |plain: &_| down_sentence("node", alert, plain);
+    text.paragraph(&flapping::sentence(
+        "node",
+        alert,
+        (&plain, &flapping),
+        sentence,
+    ));
     let keys = (change.new.iter().chain(&change.still).map(|item| &item.key))
         .chain(change.over.iter().map(|over| &over.key));
     let width = keys.map(|key| wording::name(key).chars().count()).max();
@@ -465,15 +502,19 @@ fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absenc
         let line = |item: &Item<String, Absence>| {
             let state = item.what.to_string();
             let since = text.since(item.since);
-            format!("{}  {state:<12}  {since}", name(&item.key))
+            let before = flapped_before(item);
+            format!("{}  {state:<12}  {since}{before}", name(&item.key))
         };
         cut(items, line, ALL)
     };
-    let new = down(text, &change.new);
+    let head = |node: &String, _: &Absence| (name(node), None);
+    flapping::news(text, &flapping, head);
+    let new = down(text, &plain.new);
     text.section_on(Tone::New, "New", new);
-    let still = down(text, &change.still);
+    let still = down(text, &plain.still);
     text.section_on(Tone::Still, "Still down", still);
-    for (heading, over) in endings(&change.over) {
+    flapping::rest(text, &flapping, head);
+    for (heading, over) in endings(&plain.over) {
         let line = |over: &&OverItem<String, Absence>| {
             let span = text.span(over.was.since, over.was.until);
             format!("{}  {span}", name(&over.key))
@@ -490,33 +531,47 @@ struct ToldOsd<'a> {
     osd: &'a DownOsd,
     since: Timestamp,
     until: Option<Timestamp>,
+    /// What is to be said of its past.
+    before: &'static str,
 }
 
 fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>) {
-    let mut sentence = down_sentence("OSD", alert, change);
-    let down = change.new.iter().chain(&change.still);
-    if change.new.len() + change.still.len() > SINGLY {
+    let (plain, flapping) = flapping::apart(change);
+    let sentence = |plain: &_| down_sentence("OSD", alert, plain);
+    let mut sentence = flapping::sentence("OSD", alert, (&plain, &flapping), sentence);
+    let down = plain.new.iter().chain(&plain.still);
+    if plain.new.len() + plain.still.len() > SINGLY {
         let hosts = wording::hosts(down.map(|item| &item.what)).len();
         sentence.push_str(&format!(" They are on {}.", wording::count(hosts, "host")));
     }
     text.paragraph(&sentence);
     let mut sections = vec![
-        (Tone::New, "New", told(&change.new)),
-        (Tone::Still, "Still down", told(&change.still)),
+        (Tone::New, "New", told(&plain.new)),
+        (Tone::Still, "Still down", told(&plain.still)),
     ];
-    for (heading, over) in endings(&change.over) {
+    for (heading, over) in endings(&plain.over) {
         let osds = over.into_iter().map(|over| ToldOsd {
             id: over.key,
             osd: &over.was.what,
             since: over.was.since,
             until: Some(over.was.until),
+            before: "",
         });
         sections.push((Tone::Over, heading, osds.collect()));
     }
     let ids = sections
         .iter()
         .flat_map(|(_, _, osds)| osds.iter().map(|osd| osd.id));
+    let flapping_ids = (flapping
+        .new
+        .iter()
+        .chain(&flapping.still)
+        .map(|item| item.key))
+    .chain(flapping.over.iter().map(|over| over.key));
+    let ids = ids.chain(flapping_ids);
     let width = ids.max().map_or(0, |id| id.to_string().len());
+    let head = |id: &OsdId, osd: &DownOsd| (pad(&id.to_string(), width), Some(osd_place(osd)));
+    flapping::news(text, &flapping, head);
     for (tone, heading, osds) in sections {
         if osds.len() > SINGLY {
             let lines = by_host(text, &osds);
@@ -528,6 +583,7 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
             text.section_on(tone, &format!("{heading}{from}"), lines);
         }
     }
+    flapping::rest(text, &flapping, head);
     text.section(
         "Look closer with",
         commands(&[ALL_OSDS, "ceph health detail"]),
@@ -540,8 +596,17 @@ fn told(down: &[Item<OsdId, DownOsd>]) -> Vec<ToldOsd<'_>> {
         osd: &item.what,
         since: item.since,
         until: None,
+        before: flapped_before(item),
     });
     osds.collect()
+}
+
+/// What is down for good may have been told as flapping.
+fn flapped_before<K, T>(item: &Item<K, T>) -> &'static str {
+    match item.flapping {
+        Some(_) => ", flapped before",
+        None => "",
+    }
 }
 
 /// Shows all OSDs that are down.
@@ -549,11 +614,7 @@ const ALL_OSDS: &str = "ceph osd tree down";
 
 /// `osd.4  on node3, out, since 2026-11-23 02:14 CET (3 min)`
 fn one_osd(text: &Text<'_>, told: &ToldOsd<'_>, width: usize) -> String {
-    let host = match (&told.osd.host, told.osd.stray) {
-        (Some(host), _) => format!("on {}", wording::name(host)),
-        (None, true) => "stray (in no CRUSH bucket)".to_owned(),
-        (None, false) => "on no host".to_owned(),
-    };
+    let host = osd_place(told.osd);
     let mut line = format!("{}  {host}", pad(&told.id.to_string(), width));
     if let Some(until) = told.until {
         return format!("{line}  {}", text.span(told.since, until));
@@ -564,7 +625,15 @@ fn one_osd(text: &Text<'_>, told: &ToldOsd<'_>, width: usize) -> String {
     if told.osd.out {
         line.push_str(", out");
     }
-    format!("{line}, {}", text.since(told.since))
+    format!("{line}, {}{}", text.since(told.since), told.before)
+}
+
+fn osd_place(osd: &DownOsd) -> String {
+    match (&osd.host, osd.stray) {
+        (Some(host), _) => format!("on {}", wording::name(host)),
+        (None, true) => "stray (in no CRUSH bucket)".to_owned(),
+        (None, false) => "on no host".to_owned(),
+    }
 }
 
 /// What is told of the OSDs of one host.
@@ -777,6 +846,7 @@ mod tests {
     use super::*;
     use crate::alert::Circumstances;
     use crate::check::growth::Growth;
+    use crate::flapping::Flapping;
     use crate::incident::Over;
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
@@ -819,7 +889,37 @@ mod tests {
 
     fn item<K, T>(key: K, since: &str, what: T) -> Item<K, T> {
         let since = at(since);
-        Item { key, since, what }
+        Item {
+            key,
+            since,
+            flapping: None,
+            what,
+        }
+    }
+
+    /// It went down so often from 02:14 on, the last time then; up since, if it is.
+    fn flapping<K, T>(key: K, since: &str, downs: u32, up: Option<&str>, what: T) -> Item<K, T> {
+        let flapping = Some(Flapping {
+            first: at(BEGAN),
+            downs,
+            up_since: up.map(at),
+            down_told: false,
+        });
+        Item {
+            flapping,
+            ..item(key, since, what)
+        }
+    }
+
+    fn calm<K, T>(key: K, downs: u32, what: T) -> OverItem<K, T> {
+        let mut over = over(key, Ending::Recovered, what);
+        over.was.flapping = Some(Flapping {
+            first: at(BEGAN),
+            downs,
+            up_since: Some(over.was.until),
+            down_told: false,
+        });
+        over
     }
 
     fn over<K, T>(key: K, ending: Ending, what: T) -> OverItem<K, T> {
@@ -827,6 +927,7 @@ mod tests {
         let was = Over {
             since,
             until,
+            flapping: None,
             ending,
             what,
         };
@@ -1121,6 +1222,113 @@ mod tests {
                             vec![],
                             vec![],
                             vec![over(CheckName::Osds, Ending::Recovered, cause.to_owned())],
+                        ),
+                    )
+                },
+            ),
+            (
+                "osds-flapping",
+                "[prod] osd.4 on node3 is flapping: went down 7 times in 17 min",
+                alert(
+                    Kind::Updated,
+                    osds(
+                        vec![flapping(OsdId(4), NOW, 7, None, down("node3"))],
+                        vec![],
+                        vec![],
+                    ),
+                ),
+            ),
+            (
+                "osds-flapping-among-others",
+                "[prod] 1 OSD down on node1: osd.2; 2 OSDs are flapping on node3: osd.4, osd.7",
+                alert(
+                    Kind::Updated,
+                    osds(
+                        vec![Item {
+                            flapping: Some(Flapping {
+                                first: at(BEGAN),
+                                downs: 9,
+                                up_since: None,
+                                down_told: true,
+                            }),
+                            ..item(OsdId(2), "2026-11-23T02:21:00Z", down("node1"))
+                        }],
+                        vec![
+                            flapping(
+                                OsdId(4),
+                                "2026-11-23T02:28:00Z",
+                                7,
+                                Some(NOW),
+                                down("node3"),
+                            ),
+                            flapping(OsdId(7), "2026-11-23T02:30:00Z", 3, None, down("node3")),
+                        ],
+                        vec![calm(OsdId(12), 5, down("node5"))],
+                    ),
+                ),
+            ),
+            (
+                "osds-calm",
+                "[prod] all OSDs are up and calm again",
+                alert(
+                    Kind::Cleared,
+                    osds(
+                        vec![],
+                        vec![],
+                        vec![
+                            over(OsdId(1), Ending::Recovered, down("node1")),
+                            calm(OsdId(4), 7, down("node3")),
+                        ],
+                    ),
+                ),
+            ),
+            (
+                "nodes-flapping",
+                "[prod] node5 is flapping: went down 3 times in 14 min; node down: node4",
+                alert(
+                    Kind::Updated,
+                    nodes(
+                        vec![flapping(
+                            "node5".to_owned(),
+                            "2026-11-23T02:28:00Z",
+                            3,
+                            None,
+                            Absence::Failed,
+                        )],
+                        vec![item("node4".to_owned(), BEGAN, Absence::Left)],
+                        vec![],
+                    ),
+                ),
+            ),
+            (
+                "nodes-flapping-reminder",
+                "[prod] still flapping: node5, went down 30 times in 17 min",
+                alert(
+                    Kind::Reminder,
+                    nodes(
+                        vec![],
+                        vec![flapping(
+                            "node5".to_owned(),
+                            NOW,
+                            30,
+                            Some(NOW),
+                            Absence::Failed,
+                        )],
+                        vec![],
+                    ),
+                ),
+            ),
+            (
+                "nodes-flapping-never-told",
+                "[prod] node was flapping: node5 (17 min)",
+                Alert {
+                    never_told: true,
+                    ..alert(
+                        Kind::Cleared,
+                        nodes(
+                            vec![],
+                            vec![],
+                            vec![calm("node5".to_owned(), 3, Absence::Failed)],
                         ),
                     )
                 },

@@ -155,13 +155,13 @@ fn down(page: &mut Page, state: &State) {
             CheckName::Nodes,
             "petanotify_nodes_down",
             "Nodes that are down, as last seen.",
-            memory.nodes.down.len(),
+            memory.nodes.down_now(),
         ),
         (
             CheckName::Osds,
             "petanotify_osds_down",
             "OSDs that are not up, as last seen.",
-            memory.osds.down.len() + memory.osds_with_nodes.len(),
+            memory.osds.down_now() + memory.osds_with_nodes.len(),
         ),
     ] {
         let Some(outcome) = memory.outcomes.get(&check) else {
@@ -273,6 +273,7 @@ mod tests {
                 since: at("2026-11-23T02:14:00Z"),
                 passes: 3,
                 announced: true,
+                flapping: None,
                 what: DownOsd {
                     host: Some("node3".to_owned()),
                     status: "down".to_owned(),

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{CapacityMemory, Memory, Outcome, State as CheckState};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
-use crate::facts::{DownOsd, OsdId};
+use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Down, age};
 use crate::output::Style;
 use crate::queue::Queue;
@@ -309,8 +309,8 @@ impl<'a> Screen<'a> {
                 nodes.sort_by_key(|(node, _)| wording::natural(node));
                 let rows = nodes.into_iter().map(|(node, down)| Row {
                     name: wording::name(node),
-                    state: down.what.to_string(),
-                    age: wording::duration(self.age(down.since)),
+                    state: node_in_words(down),
+                    age: wording::duration(self.age(began(down))),
                     osds: Vec::new(),
                 });
                 List {
@@ -327,7 +327,7 @@ impl<'a> Screen<'a> {
                 let mut hosts: Vec<_> = hosts.into_iter().collect();
                 hosts.sort_by_key(|(host, osds)| (Reverse(osds.len()), wording::natural(host)));
                 let rows = hosts.into_iter().map(|(host, osds)| {
-                    let ages = || osds.iter().map(|(_, osd)| self.age(osd.since));
+                    let ages = || osds.iter().map(|(_, osd)| self.age(began(osd)));
                     let oldest = wording::duration(ages().max().unwrap_or_default());
                     let newest = wording::duration(ages().min().unwrap_or_default());
                     Row {
@@ -627,10 +627,13 @@ fn alert_in_brief(name: CheckName, memory: &Memory) -> String {
             }
             None => "too full".to_owned(),
         },
-        CheckName::Nodes => format!("{} down", wording::count(memory.nodes.down.len(), "node")),
+        CheckName::Nodes => {
+            let nodes = &memory.nodes;
+            wording::down_in_brief("node", nodes.down_now(), nodes.flapping())
+        }
         CheckName::Osds => {
-            let down = memory.osds.down.len() + memory.osds_with_nodes.len();
-            format!("{} down", wording::count(down, "OSD"))
+            let down = memory.osds.down_now() + memory.osds_with_nodes.len();
+            wording::down_in_brief("OSD", down, memory.osds.flapping())
         }
     }
 }
@@ -652,12 +655,32 @@ fn headline(name: CheckName, outcome: &Outcome, memory: &Memory) -> String {
     }
 }
 
-/// `osd.4`, `osd.7 (out)`, `osd.9 (destroyed, out)`
+/// Since when it has been wrong with a thing.
+fn began<T>(down: &Down<T>) -> Timestamp {
+    down.flaps().map_or(down.since, |flapping| flapping.first)
+}
+
+/// `failed`, `failed, flapping`, `up, flapping`
+fn node_in_words(node: &Down<Absence>) -> String {
+    let state = match node.is_down() {
+        true => node.what.to_string(),
+        false => "up".to_owned(),
+    };
+    match node.flaps() {
+        Some(_) => format!("{state}, flapping"),
+        None => state,
+    }
+}
+
+/// `osd.4`, `osd.7 (out)`, `osd.9 (destroyed, out)`, `osd.3 (up, flapping)`
 fn osd_in_words(id: OsdId, osd: &Down<DownOsd>) -> String {
     let status = &osd.what.status;
+    let (down, flaps) = (osd.is_down(), osd.flaps().is_some());
     let marks = [
-        (status != "down").then(|| wording::name(status)),
-        osd.what.out.then(|| "out".to_owned()),
+        (!down).then(|| "up".to_owned()),
+        (down && status != "down").then(|| wording::name(status)),
+        (down && osd.what.out).then(|| "out".to_owned()),
+        flaps.then(|| "flapping".to_owned()),
     ];
     let marks: Vec<String> = marks.into_iter().flatten().collect();
     match marks.is_empty() {
@@ -683,7 +706,7 @@ mod tests {
     use super::*;
     use crate::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
     use crate::check::growth::History;
-    use crate::facts::{Absence, Membership, OsdTree, Presence, Usage};
+    use crate::facts::{Membership, OsdTree, Presence, Usage};
     use crate::incident::{Change, Kind};
     use crate::queue::{Attempt, Recovery};
     use crate::settings::{Checks, Notify, Recipient};
@@ -899,6 +922,25 @@ mod tests {
         state
     }
 
+    /// An OSD and a node flap and are up, another OSD flaps and is down, and one is just down.
+    fn flapping() -> State {
+        let down = |nodes_down: &[(&str, Absence)], down: &[i64]| {
+            seen(usage(41), nodes(5, nodes_down), osds(48, down))
+        };
+        let (bad, good) = (
+            || down(&[("node5", Absence::Failed)], &[3, 21, 24]),
+            || down(&[], &[3]),
+        );
+        after(vec![
+            ("2026-11-23T02:10:00Z", bad()),
+            ("2026-11-23T02:12:00Z", good()),
+            ("2026-11-23T02:14:00Z", bad()),
+            ("2026-11-23T02:20:00Z", good()),
+            ("2026-11-23T02:28:00Z", bad()),
+            ("2026-11-23T02:31:00Z", down(&[], &[3, 21])),
+        ])
+    }
+
     fn many() -> State {
         let down: Vec<i64> = (0..3_000).collect();
         after(vec![(
@@ -923,6 +965,7 @@ mod tests {
             ("all-bad", all_bad()),
             ("growing", growing()),
             ("many-down", many()),
+            ("flapping", flapping()),
             ("blind", blind()),
             ("stale", stale),
             ("clock-set-back", ahead),

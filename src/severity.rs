@@ -79,6 +79,7 @@ mod tests {
         let item = |(key, what)| Item {
             key,
             since: jiff::Timestamp::UNIX_EPOCH,
+            flapping: None,
             what,
         };
         things.into_iter().map(item).collect()
@@ -137,6 +138,7 @@ mod tests {
             was: Over {
                 since: jiff::Timestamp::UNIX_EPOCH,
                 until: jiff::Timestamp::UNIX_EPOCH,
+                flapping: None,
                 ending: Ending::Recovered,
                 what: Absence::Failed,
             },

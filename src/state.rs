@@ -438,6 +438,7 @@ mod tests {
                 since: Timestamp::UNIX_EPOCH,
                 passes: 1,
                 announced: true,
+                flapping: None,
                 what: Absence::Missing,
             };
             state.memory.nodes.down.insert((*node).to_owned(), down);

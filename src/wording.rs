@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use crate::alert::Memory;
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, Membership, OsdId};
-use crate::incident::Watch;
+use crate::flapping::Flapping;
+use crate::incident::{Down, Watch, age};
 use crate::settings::Hold;
 
 /// The longest name that is written out; a node's or host's name is at most 64 characters on Linux (hostname(7)).
@@ -167,18 +168,21 @@ pub fn unreadable_nodes(membership: &Membership) -> Option<String> {
 
 /// One line for `check` and `status`.
 pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold: Hold) -> String {
-    let down = watch.down.keys().map(|node| name(node));
+    let names = watch.down.iter();
+    let names = names.map(|(node, down)| marked(name(node), down));
     let notes: Vec<String> = not_counted(held_back(watch), hold).into_iter().collect();
-    summary("node", total, down, &notes)
+    let number = (watch.down_now(), watch.flapping());
+    summary("node", total, number, names, &notes)
 }
 
 /// One line for `check` and `status`.
 ///
 /// So many of those that count by themselves wait for their nodes.
 pub fn osds_summary(memory: &Memory, total: usize, waiting: usize, hold: Hold) -> String {
+    let watch = &memory.osds;
     let down = memory.osds_down();
-    let down = down.iter();
-    let down = down.map(|(id, osd)| format!("{id}/{}", osd_host(&osd.what)));
+    let names = down.iter();
+    let names = names.map(|(id, osd)| marked(format!("{id}/{}", osd_host(&osd.what)), osd));
     let mut notes = Vec::new();
     if !memory.osds_with_nodes.is_empty() {
         notes.push(with_nodes(&memory.osds_by_node()));
@@ -186,8 +190,10 @@ pub fn osds_summary(memory: &Memory, total: usize, waiting: usize, hold: Hold) -
     if waiting > 0 {
         notes.push(format!("{waiting} not told yet, as their node may be down"));
     }
-    notes.extend(not_counted(held_back(&memory.osds) - waiting, hold));
-    summary("OSD", total, down, &notes)
+    // What flaps may wait as well.
+    notes.extend(not_counted(held_back(watch).saturating_sub(waiting), hold));
+    let down = watch.down_now() + memory.osds_with_nodes.len();
+    summary("OSD", total, (down, watch.flapping()), names, &notes)
 }
 
 /// `12 with node3`, `12 with node3, node4`, `120 with 20 nodes`
@@ -202,7 +208,15 @@ pub fn with_nodes(of_nodes: &BTreeMap<String, BTreeSet<OsdId>>) -> String {
 }
 
 fn held_back<K, T>(watch: &Watch<K, T>) -> usize {
-    watch.down.values().filter(|d| !d.announced).count()
+    let held_back = |down: &&Down<T>| !down.announced && down.flapping.is_none();
+    watch.down.values().filter(held_back).count()
+}
+
+fn marked<T>(name: String, down: &Down<T>) -> String {
+    match down.flaps() {
+        Some(_) => format!("{name} (flapping)"),
+        None => name,
+    }
 }
 
 fn not_counted(held: usize, hold: Hold) -> Option<String> {
@@ -220,25 +234,49 @@ fn not_counted(held: usize, hold: Hold) -> Option<String> {
 fn summary(
     noun: &str,
     total: usize,
-    down: impl ExactSizeIterator<Item = String>,
+    (down, flapping): (usize, usize),
+    names: impl ExactSizeIterator<Item = String>,
     notes: &[String],
 ) -> String {
     let all = count(total, noun);
-    if down.len() == 0 {
-        return match total {
-            0 => format!("no {noun} in the cluster"),
-            1 => format!("the only {noun} is up"),
-            _ => format!("all {all} are up"),
-        };
+    let mut head = match (down, total) {
+        (0, 0) => format!("no {noun} in the cluster"),
+        (0, 1) => format!("the only {noun} is up"),
+        (0, _) => format!("all {all} are up"),
+        _ => format!("{down} of {all} down"),
+    };
+    if names.len() == 0 {
+        return head;
     }
-    let notes = match notes.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", notes.join("; ")),
+    if flapping > 0 {
+        head.push_str(&format!(", {flapping} flapping"));
+    }
+    if !notes.is_empty() {
+        head.push_str(&format!(" ({})", notes.join("; ")));
+    }
+    format!("{head}: {}", list_first(names, 10))
+}
+
+/// `2 OSDs down`, `2 OSDs down, 1 flapping`, `1 OSD flapping`
+pub fn down_in_brief(noun: &str, down: usize, flapping: usize) -> String {
+    match (down, flapping) {
+        (0, 1..) => format!("{} flapping", count(flapping, noun)),
+        (_, 0) => format!("{} down", count(down, noun)),
+        _ => format!("{} down, {flapping} flapping", count(down, noun)),
+    }
+}
+
+/// `went down 7 times in 20 min`
+pub fn went_down(flapping: &Flapping, last: Timestamp) -> String {
+    let span = age(flapping.first, last);
+    let span = if span.as_secs() < 60 {
+        "within a minute".to_owned()
+    } else {
+        format!("in {}", duration(span))
     };
     format!(
-        "{} of {all} down{notes}: {}",
-        down.len(),
-        list_first(down, 10)
+        "went down {} {span}",
+        count(flapping.downs as usize, "time")
     )
 }
 
@@ -382,9 +420,40 @@ mod tests {
         }
     }
 
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
+    }
+
+    /// How often a thing went down that flaps, and since when it is up.
+    type Flaps = (u32, Option<i64>);
+
+    /// Of each: whether it is announced, and how it flaps.
+    fn watch(down: &[(bool, Option<Flaps>)]) -> Watch<String, Absence> {
+        let down = down.iter().enumerate();
+        let down = down.map(|(number, (announced, flapping))| {
+            let flapping = flapping.map(|(downs, up)| Flapping {
+                first: at(0),
+                downs,
+                up_since: up.map(at),
+                down_told: false,
+            });
+            let down = Down {
+                since: at(20),
+                passes: 1,
+                announced: *announced,
+                flapping,
+                what: Absence::Failed,
+            };
+            (format!("node{number}: b"), down)
+        });
+        Watch {
+            down: down.collect(),
+            ..Watch::default()
+        }
+    }
+
     #[test]
     fn a_headline_is_a_summary_without_names() {
-        let names = ["osd.1/a: b".to_owned(), "osd.2/c".to_owned()];
         for (passes, time, before) in [
             (3, None, "3 passes in a row"),
             (1, Some(180), "3 min"),
@@ -392,12 +461,58 @@ mod tests {
         ] {
             let time = time.map(Duration::from_secs);
             let hold = Hold { passes, time };
-            let notes = Vec::from_iter(not_counted(1, hold));
-            let held = summary("OSD", 8, names.clone().into_iter(), &notes);
-            let expected = format!("2 of 8 OSDs down (1 not counted before {before})");
+            let held = nodes_summary(&watch(&[(false, None), (true, None)]), 8, hold);
+            let expected = format!("2 of 8 nodes down (1 not counted before {before})");
             assert_eq!(headline(&held), expected);
         }
         assert_eq!(headline("all 8 OSDs are up"), "all 8 OSDs are up");
+    }
+
+    #[test]
+    fn what_flaps_and_is_up_is_not_down() {
+        let (down, up) = (Some((7, None)), Some((7, Some(21))));
+        for (down, summary, brief) in [
+            (vec![], "all 8 nodes are up", "0 nodes down"),
+            (
+                vec![(true, up)],
+                "all 8 nodes are up, 1 flapping: node0: b (flapping)",
+                "1 node flapping",
+            ),
+            (
+                vec![(true, down)],
+                "1 of 8 nodes down, 1 flapping: node0: b (flapping)",
+                "1 node down, 1 flapping",
+            ),
+            (
+                vec![(true, None), (true, up), (false, down)],
+                "2 of 8 nodes down, 2 flapping: node0: b, node1: b (flapping), node2: b (flapping)",
+                "2 nodes down, 2 flapping",
+            ),
+        ] {
+            let watch = watch(&down);
+            assert_eq!(nodes_summary(&watch, 8, Hold::default()), summary);
+            assert_eq!(
+                down_in_brief("node", watch.down_now(), watch.flapping()),
+                brief
+            );
+        }
+    }
+
+    #[test]
+    fn how_it_flaps_is_told_with_its_span() {
+        let flapping = |downs| Flapping {
+            first: at(0),
+            downs,
+            up_since: None,
+            down_told: false,
+        };
+        for (downs, last, expected) in [
+            (7, 20, "went down 7 times in 20 min"),
+            (3, 0, "went down 3 times within a minute"),
+            (400, 2000, "went down 400 times in 1 d 9 h"),
+        ] {
+            assert_eq!(went_down(&flapping(downs), at(last)), expected);
+        }
     }
 
     #[test]

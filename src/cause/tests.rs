@@ -343,7 +343,28 @@ const STORIES: &[Story] = &[
             (6, "3/4 5", "nodes raised node3 (node3 4 5)"),
             (9, "/4 5", "nodes cleared (node3 4 5)"),
             (12, "3/4 5", "nodes raised node3 (node3 4 5)"),
-            (15, "/4 5", "nodes cleared; osds raised 4~15 5~15"),
+            (15, "/4 5", "osds raised 4~15 5~15"),
+            (18, "3/4 5", ""),
+        ],
+    ),
+    (
+        "a node that flaps is one alert, and its OSDs make none, also when they are seen first",
+        &[
+            (0, "/4 5", ""),
+            (1, "3/4 5", "nodes raised node3 (node3 4 5)"),
+            (2, "/4", "nodes cleared (node3 4)"),
+            (3, "/", ""),
+            (4, "/4 5", ""),
+            (5, "3/4 5", "nodes raised node3 (node3 4 5)"),
+            (6, "/", "nodes cleared"),
+            (7, "/4 5", ""),
+            (8, "3/4 5", "nodes raised node3 (node3 4 5)"),
+            (9, "/", ""),
+            (10, "/4 5", ""),
+            (11, "3/4 5", ""),
+            (12, "/", ""),
+            (71, "/", ""),
+            (72, "/", "nodes cleared"),
         ],
     ),
     (
@@ -592,6 +613,7 @@ fn a_rack_is_down_when_all_its_nodes_are_and_they_are_several() {
                 since: minute(0),
                 passes: 1,
                 announced: true,
+                flapping: None,
                 what: Absence::Failed,
             };
             ((*node).to_owned(), down)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Done, Stop, print, print_json};
-use crate::alert::Outcome;
+use crate::alert::{Memory, Outcome};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::check::growth::Growth;
@@ -50,6 +50,7 @@ struct Document<'a> {
     growth: Option<Growth>,
     incidents: Vec<&'a Incident>,
     down: DownNow<'a>,
+    flapping: DownNow<'a>,
     queue: Pending<'a>,
 }
 
@@ -62,7 +63,7 @@ struct Check<'a> {
 
 #[derive(Serialize)]
 struct DownNow<'a> {
-    nodes: &'a BTreeMap<String, Down<Absence>>,
+    nodes: BTreeMap<&'a str, &'a Down<Absence>>,
     osds: BTreeMap<OsdId, OsdNow<'a>>,
 }
 
@@ -73,6 +74,39 @@ struct OsdNow<'a> {
     /// The node that it is down with, and whose incident it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     with_node: Option<&'a str>,
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// What is down now.
+    Down,
+    /// What flaps, be it down or up.
+    Flapping,
+}
+
+impl Wanted {
+    fn is<T>(self, down: &Down<T>) -> bool {
+        match self {
+            Wanted::Down => down.is_down(),
+            Wanted::Flapping => down.flaps().is_some(),
+        }
+    }
+
+    fn of(self, memory: &Memory) -> DownNow<'_> {
+        let nodes = memory.nodes.down.iter();
+        let nodes = nodes.map(|(node, down)| (node.as_str(), down));
+        let osds = memory.osds_down().into_iter();
+        DownNow {
+            nodes: nodes.filter(|(_, down)| self.is(down)).collect(),
+            osds: (osds.filter(|(_, down)| self.is(down)))
+                .map(|(osd, down)| {
+                    let with_node = memory.osds_with_nodes.get(&osd);
+                    let with_node = with_node.map(|with_node| with_node.node.as_str());
+                    (osd, OsdNow { down, with_node })
+                })
+                .collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -96,16 +130,8 @@ impl<'a> Document<'a> {
             capacity: memory.capacity.last.as_ref(),
             growth: memory.capacity.growth(now),
             incidents: memory.incidents().into_iter().flatten().collect(),
-            down: DownNow {
-                nodes: &memory.nodes.down,
-                osds: (memory.osds_down().into_iter())
-                    .map(|(osd, down)| {
-                        let with_node = memory.osds_with_nodes.get(&osd);
-                        let with_node = with_node.map(|with_node| with_node.node.as_str());
-                        (osd, OsdNow { down, with_node })
-                    })
-                    .collect(),
-            },
+            down: Wanted::Down.of(memory),
+            flapping: Wanted::Flapping.of(memory),
             queue: Pending {
                 pending: state.queue.len(),
                 oldest: state.queue.oldest(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::check::capacity::Limits;
+use crate::flapping::Rule;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -80,6 +81,14 @@ fn no_file_at_all_is_complete() {
     assert!(settings.notify.recovery);
     assert_eq!(settings.notify.remind_every, None);
     assert_eq!(settings.notify.blind_after, Duration::from_secs(300));
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let flapping = Rule {
+        downs: 3,
+        window: minutes(120),
+        calm_after: minutes(60),
+        down_after: minutes(10),
+    };
+    assert_eq!(settings.notify.flapping, Some(flapping));
     assert_eq!(settings.smtp.first.host, None);
     assert_eq!(settings.smtp.first.security, Security::Starttls);
     assert!(settings.smtp.first.verify && !settings.smtp.first.allow_plain_login);
@@ -136,6 +145,13 @@ hold = "3m"
 recovery = true
 remind_every = "24h"
 blind_after = "5m"
+
+[notify.flapping]
+enabled = true
+downs = 4
+window = "3h"
+calm_after = "90m"
+down_after = "15m"
 
 [smtp]
 host = "mail.example.org"
@@ -226,12 +242,12 @@ file = "state/state.json"
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
-        (Some("587".to_owned()), Origin::File { line: 45 })
+        (Some("587".to_owned()), Origin::File { line: 52 })
     );
     assert_eq!(
         settings.warnings,
         [format!(
-            "{FILE}: line 87, heartbeat.url: has no effect beside heartbeat.url_file"
+            "{FILE}: line 94, heartbeat.url: has no effect beside heartbeat.url_file"
         )]
     );
 }
@@ -260,6 +276,11 @@ fn what_is_just_allowed_is_accepted() {
         "smtp.timeout = \"60m\"",
         "notify.remind_every = \"365d\"",
         "notify.remind_every = \"off\"",
+        "notify.flapping.downs = 2",
+        "notify.flapping.downs = 10",
+        "notify.flapping.calm_after = \"10m\"",
+        "notify.flapping.down_after = \"1h\"",
+        "notify.flapping.window = \"24h\"",
         "[smtp]\nhost = \"::1\"\nsecurity = \"tls\"\nusername = \"storage\"",
         "[smtp]\nhost = \"relay\"\nsecurity = \"none\"\nusername = \"storage\"\nallow_plain_login = true",
     ] {
@@ -326,6 +347,26 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "checks.osds.hold_passes = 1441",
             "line 1, checks.osds.hold_passes: 1441 is out of range; allowed: 1 to 1440",
+        ),
+        (
+            "notify.flapping.downs = 1",
+            "line 1, notify.flapping.downs: 1 is out of range; allowed: 2 to 10",
+        ),
+        (
+            "notify.flapping.downs = 11",
+            "line 1, notify.flapping.downs: 11 is out of range; allowed: 2 to 10",
+        ),
+        (
+            "notify.flapping.window = \"25h\"",
+            "line 1, notify.flapping.window: 25h is out of range; allowed: above 0 to 24h",
+        ),
+        (
+            "notify.flapping.down_after = \"61m\"",
+            "line 1, notify.flapping.down_after: must not be above notify.flapping.calm_after, \"1h\"",
+        ),
+        (
+            "notify.flapping.calm_after = \"9m\"",
+            "line 1, notify.flapping.calm_after: must not be below notify.flapping.down_after, \"10m\"",
         ),
         (
             "checks.osds.hold = \"25h\"",

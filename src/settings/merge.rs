@@ -18,12 +18,15 @@ use super::{
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
+use crate::flapping::{MOST_DOWNS, Rule};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Longest times of flapping: what happens once a day does not flap.
+const MAX_FLAPPING: Duration = DAY;
 /// Longest hold: a day of passes, one a minute.
 const MAX_HOLD_PASSES: u32 = 1440;
 /// The same as a time.
@@ -307,7 +310,35 @@ fn notify(keys: &mut Keys) -> Notify {
             value::duration(YEAR),
             default.blind_after,
         ),
+        flapping: flapping(keys),
     }
+}
+
+fn flapping(keys: &mut Keys) -> Option<Rule> {
+    let default = Rule::default();
+    let enabled = keys.flag("notify.flapping.enabled", None, true);
+    let downs = keys.with_default(
+        "notify.flapping.downs",
+        value::number(2, MOST_DOWNS),
+        default.downs,
+    );
+    let mut duration =
+        |key: &str, default| keys.with_default(key, value::duration(MAX_FLAPPING), default);
+    let (calm, down) = ("notify.flapping.calm_after", "notify.flapping.down_after");
+    let rule = Rule {
+        downs,
+        window: duration("notify.flapping.window", default.window),
+        calm_after: duration(calm, default.calm_after),
+        down_after: duration(down, default.down_after),
+    };
+    if keys.is_clean() && rule.down_after > rule.calm_after {
+        let (this, words, other, than) = match keys.is_in_file(down) {
+            true => (down, "must not be above", calm, rule.calm_after),
+            false => (calm, "must not be below", down, rule.down_after),
+        };
+        keys.reject(this, &format!("{words} {other}, {}", than.written()));
+    }
+    enabled.then_some(rule)
 }
 
 /// The settings of the mail servers without the passwords, and the passwords' files.

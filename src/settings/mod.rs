@@ -29,6 +29,7 @@ use self::environment::Environment;
 pub use self::listing::Listing;
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
+use crate::flapping::Rule;
 
 /// Finds and reads the configuration file, joins it with the environment and the defaults, and reads the secrets' files.
 ///
@@ -222,6 +223,8 @@ pub struct Notify {
     pub remind_every: Option<Duration>,
     /// A check that could not be carried out for so long is itself an alert.
     pub blind_after: Duration,
+    /// When a node or OSD flaps; `None` is never.
+    pub flapping: Option<Rule>,
 }
 
 impl Default for Notify {
@@ -230,6 +233,7 @@ impl Default for Notify {
             recovery: true,
             remind_every: None,
             blind_after: Duration::from_secs(300),
+            flapping: Some(Rule::default()),
         }
     }
 }

@@ -276,6 +276,7 @@ pub fn usual_alert() -> Alert {
                 was: Over {
                     since: now(),
                     until: now(),
+                    flapping: None,
                     ending: Ending::Recovered,
                     what: Absence::Failed,
                 },

@@ -14,6 +14,7 @@ mod config_init;
 mod consul;
 mod definition;
 mod docs;
+mod flapping;
 mod growth;
 mod librados;
 mod pass;

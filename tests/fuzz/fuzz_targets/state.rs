@@ -37,7 +37,12 @@ fuzz_target!(init: write_seeds(), |text: &[u8]| {
             after = pass(after, seen.clone(), minutes_later(minute));
         }
         let seen = all_up(&after);
-        let memory = pass(after, seen, minutes_later(2)).memory;
+        // What flaps has to be up for a while, as seen in more than two passes.
+        for minute in [2, 24 * 60, 24 * 60 + 1] {
+            after.set_clock(minutes_later(minute));
+            after = pass(after, seen.clone(), minutes_later(minute));
+        }
+        let memory = after.memory;
         let open = [
             memory.capacity.incident.is_some(),
             memory.nodes.incident.is_some(),
