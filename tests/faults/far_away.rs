@@ -78,6 +78,8 @@ impl Bench {
         cluster.set("smtp.host", &format!("\"{}\"", place.address));
         cluster.set("smtp.port", &relay.port().to_string());
         cluster.set("smtp.connections", &connections.to_string());
+        // Each pass is to have something to tell, however often an OSD goes down for that.
+        cluster.set("notify.flapping.enabled", "false");
         let recipients: Vec<String> = (0..RECIPIENTS)
             .map(|number| format!("r{number}@example.org"))
             .collect();
