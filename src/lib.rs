@@ -161,13 +161,14 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
     let state_file =
         settings::locate::state_file(cli.global.state.as_deref(), &environment, &settings);
     let second_place = settings::locate::second_state_file(&environment, &state_file);
+    let zone = settings.mail.time_zone.clone();
     Ok(Context {
         store: Store::new(state_file, second_place),
         state_option: cli.global.state.is_some(),
         style: output::style(color, no_color.as_deref(), locale.as_deref()),
         log: log.clone(),
         now: to_the_millisecond(Timestamp::now()),
-        zone: LazyLock::new(TimeZone::system),
+        zone: LazyLock::new(Box::new(|| zone.unwrap_or_else(TimeZone::system))),
         settings,
         environment,
     })

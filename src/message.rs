@@ -1,7 +1,9 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
+pub(crate) mod body;
 pub(crate) mod document;
 mod flapping;
+pub(crate) mod html;
 pub(crate) mod plain;
 
 use std::cmp::Reverse;
@@ -14,9 +16,12 @@ use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, SinglePart};
+use lettre::message::{Mailbox, Message};
 
+use self::body::Body;
 use self::document::{Document, Line, Tone};
+use self::html::Head;
+use self::html::look::Mood;
 use self::plain::TEXT_COLUMNS;
 use crate::alert::{Alert, Report};
 use crate::check::CheckName;
@@ -24,6 +29,7 @@ use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
+use crate::severity::Severity;
 use crate::text::one_line;
 use crate::wording;
 
@@ -53,21 +59,90 @@ pub struct Sender {
     pub node: String,
     /// When it is sent.
     pub now: Timestamp,
+    /// Whether an HTML part goes with the plain text.
+    pub html: bool,
 }
 
 /// A mail that leaves so long after it was raised says that it is late.
 const LATE: Duration = Duration::from_secs(600);
 
-/// Makes the mail, ready for the DATA command but for dot-stuffing.
+/// Makes one mail after the other. What they say is drawn once for all who are told the same.
+#[derive(Debug)]
+pub struct Composer<'a> {
+    sender: &'a Sender,
+    last: Option<(&'a Alert, Option<Duration>, Body)>,
+}
+
+impl<'a> Composer<'a> {
+    /// A composer for mails of this sender.
+    pub fn new(sender: &'a Sender) -> Self {
+        Composer { sender, last: None }
+    }
+
+    /// Makes the mail, ready for the DATA command but for dot-stuffing.
+    ///
+    /// # Errors
+    /// The library refuses the parts; with an address that it has itself parsed that does not happen.
+    pub fn compose(&mut self, entry: &'a Entry, to: &Address) -> anyhow::Result<Vec<u8>> {
+        let alert = &entry.alert;
+        let delay = delay(entry, self.sender);
+        let is_same = |(last, late, _): &(&Alert, Option<Duration>, Body)| {
+            *late == delay && (std::ptr::eq(*last, alert) || *last == alert)
+        };
+        let (_, _, body) = match self.last.take().filter(is_same) {
+            Some(last) => self.last.insert(last),
+            None => {
+                let (plain, html) = parts(alert, delay, self.sender);
+                self.last.insert((alert, delay, Body::new(plain, html)))
+            }
+        };
+        with_headers(alert, delay, self.sender, to, body)
+    }
+}
+
+/// Makes a single mail, ready for the DATA command but for dot-stuffing.
 ///
 /// # Errors
-/// The library refuses the parts; with an address that it has itself parsed that does not happen.
+/// Those of [`Composer::compose`].
 pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<Vec<u8>> {
-    let alert = &entry.alert;
+    Composer::new(sender).compose(entry, to)
+}
+
+/// A mail for a person to read: its headers and its text, as they are sent but for the encoding, and a word about the rest.
+///
+/// # Errors
+/// Those of [`Composer::compose`].
+pub fn readable(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<String> {
+    let mail = compose(entry, to, sender)?;
+    let mail = String::from_utf8(mail).context("the composed mail is not UTF-8")?;
+    let (head, _) = mail.split_once("\r\n\r\n").unwrap_or((&mail, ""));
+    let (text, html) = parts(&entry.alert, delay(entry, sender), sender);
+    let rest = match html {
+        None => String::new(),
+        Some(html) => format!(
+            "\n(An HTML part of {} follows, which says the same; --raw prints it.)\n",
+            wording::bytes(html.len() as u64)
+        ),
+    };
+    Ok(format!("{}\n\n{text}{rest}", head.replace("\r\n", "\n")))
+}
+
+/// How late a mail is, if that is worth a word.
+fn delay(entry: &Entry, sender: &Sender) -> Option<Duration> {
     let delay = age(entry.raised, sender.now);
-    let delay = (delay > LATE).then_some(delay);
+    (delay > LATE).then_some(delay)
+}
+
+fn with_headers(
+    alert: &Alert,
+    delay: Option<Duration>,
+    sender: &Sender,
+    to: &Address,
+    body: &Body,
+) -> anyhow::Result<Vec<u8>> {
     // What the clock showed when it was raised may lie ahead, and the library knows no time before 1970.
     let date = alert.raised.min(sender.now).max(Timestamp::UNIX_EPOCH);
+    let id = MailId::new(&alert.incident, alert.sequence, Some(to));
     let mut message = Message::builder()
         .envelope(envelope(&sender.from, to)?)
         .from(sender.from.clone())
@@ -83,12 +158,11 @@ pub fn compose(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<V
     if let Some(delay) = delay {
         message = message.header(Delayed(delay));
     }
-    let mail = message
-        .singlepart(SinglePart::plain(plain::draw(&document(
-            alert, delay, sender,
-        ))))
-        .with_context(|| format!("cannot compose the mail to {to}"))?;
-    Ok(mail.formatted())
+    if is_urgent(alert) {
+        message = message.header(Priority).header(Importance);
+    }
+    body.put_into(message, &id)
+        .with_context(|| format!("cannot compose the mail to {to}"))
 }
 
 /// Sender and recipient as they are: the library would read them back from the header, and know none of an address like
@@ -137,6 +211,47 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// Whether mail programs are to make it stand out. If all did, none would.
+fn is_urgent(alert: &Alert) -> bool {
+    alert.severity() == Severity::Critical && alert.kind != Kind::Cleared
+}
+
+/// `X-Priority: 1`: highest, for Thunderbird and Outlook.
+#[derive(Clone)]
+struct Priority;
+
+impl Header for Priority {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Priority")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Priority)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "1".to_owned())
+    }
+}
+
+/// `Importance: high` (RFC 2156, section 5.3.4)
+#[derive(Clone)]
+struct Importance;
+
+impl Header for Importance {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Importance")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Importance)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "high".to_owned())
+    }
+}
+
 /// `X-Petanotify-Delayed: 3h12m`
 #[derive(Clone)]
 struct Delayed(Duration);
@@ -156,8 +271,16 @@ impl Header for Delayed {
     }
 }
 
-/// The subject alone tells cluster, what and where. Several wordings are tried, the fullest first, until one fits.
+/// The subject alone tells cluster, what and where, in 78 characters at most.
 pub fn subject(alert: &Alert) -> String {
+    let (cluster, headline) = title(alert);
+    // A name must not pass for an encoded word (RFC 2047, section 2): mail programs would decode it.
+    format!("[{cluster}] {headline}").replace("=?", "??")
+}
+
+/// The cluster as the subject names it, and what stands behind it. Several wordings are tried, the fullest first, until one
+/// fits.
+fn title(alert: &Alert) -> (String, String) {
     let still = match alert.kind {
         Kind::Reminder => "still ",
         Kind::Raised | Kind::Updated | Kind::Cleared => "",
@@ -206,14 +329,32 @@ pub fn subject(alert: &Alert) -> String {
         Report::Blind(change) => vec![format!("petanotify cannot see {}", unseen(change))],
     };
     let cluster = wording::name(&alert.cluster);
-    let mut subject = String::new();
+    let room = |cluster: &str| SUBJECT_CHARS.saturating_sub("[] ".len() + cluster.chars().count());
+    let mut headline = String::new();
     for wording in wordings {
-        subject = format!("[{cluster}] {still}{wording}");
-        if subject.chars().count() <= SUBJECT_CHARS {
-            break;
+        headline = format!("{still}{wording}");
+        if headline.chars().count() <= room(&cluster) {
+            return (cluster, headline);
         }
     }
-    subject
+    // Whoever gave a cluster so long a name knows it by its beginning.
+    let left = room(&headline).max(CLUSTER_CHARS);
+    let cluster = cut_words(&cluster, left);
+    let headline = cut_words(&headline, room(&cluster));
+    (cluster, headline)
+}
+
+/// So much of a cluster's name is in every subject, if it is so long.
+const CLUSTER_CHARS: usize = 12;
+
+/// Cuts words to so many characters, with an ellipsis where something is missing.
+fn cut_words(words: &str, chars: usize) -> String {
+    if words.chars().count() <= chars {
+        return words.to_owned();
+    }
+    let mut cut: String = words.chars().take(chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
 }
 
 fn all_up<K, T>(noun: &str, over: &[OverItem<K, T>]) -> String {
@@ -336,13 +477,55 @@ fn unseen(change: &Change<CheckName, String>) -> String {
     checks.join(", ")
 }
 
+/// The plain text and the HTML, if there is to be any.
+fn parts(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> (String, Option<String>) {
+    let document = document(alert, delay, sender);
+    let html = || {
+        let (_, headline) = title(alert);
+        let text = Text::of(alert, sender);
+        let when = match alert.kind {
+            Kind::Cleared => text.span(alert.began, alert.raised),
+            Kind::Raised | Kind::Updated | Kind::Reminder => text.since(alert.began),
+        };
+        let head = Head {
+            subject: &subject(alert),
+            headline: &headline,
+            cluster: &wording::name(&alert.cluster),
+            kind: &kind(alert),
+            when: &when,
+            mood: mood(alert),
+        };
+        html::draw(&head, &document, Some(alert))
+    };
+    let html = if sender.html { html() } else { None };
+    (plain::draw(&document), html)
+}
+
+/// `New, critical`
+fn kind(alert: &Alert) -> String {
+    let kind = match alert.kind {
+        Kind::Raised => "New",
+        Kind::Updated => "Update",
+        Kind::Reminder => "Reminder",
+        Kind::Cleared => return "All clear".to_owned(),
+    };
+    match alert.severity() {
+        Severity::Critical => format!("{kind}, {}", Severity::Critical.as_str()),
+        Severity::Warning => kind.to_owned(),
+    }
+}
+
+fn mood(alert: &Alert) -> Mood {
+    match (alert.kind, alert.severity()) {
+        (Kind::Cleared, _) => Mood::Good,
+        (_, Severity::Critical) => Mood::Critical,
+        (_, Severity::Warning) => Mood::Warning,
+    }
+}
+
 /// All that the mail says.
 fn document(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> Document {
-    let mut text = Text {
-        document: Document::default(),
-        zone: &sender.zone,
-        now: alert.raised,
-    };
+    let mut text = Text::of(alert, sender);
     if let Some(delay) = delay {
         text.document.notice(&format!(
             "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
@@ -369,7 +552,15 @@ struct Text<'a> {
     now: Timestamp,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    fn of(alert: &Alert, sender: &'a Sender) -> Self {
+        Text {
+            document: Document::default(),
+            zone: &sender.zone,
+            now: alert.raised,
+        }
+    }
+
     fn paragraph(&mut self, words: &str) {
         self.document.paragraph(words);
     }
@@ -836,13 +1027,15 @@ fn pad(word: &str, width: usize) -> String {
     format!("{word:<width$}")
 }
 
-fn commands(commands: &[&str]) -> Vec<Line> {
+pub(crate) fn commands(commands: &[&str]) -> Vec<Line> {
     let lines = commands.iter().map(|c| Line::Command((*c).to_owned()));
     lines.collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::alert::Circumstances;
     use crate::check::growth::Growth;
@@ -851,14 +1044,14 @@ mod tests {
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
 
-    const BEGAN: &str = "2026-11-23T02:14:00Z";
-    const NOW: &str = "2026-11-23T02:31:00Z";
+    pub(super) const BEGAN: &str = "2026-11-23T02:14:00Z";
+    pub(super) const NOW: &str = "2026-11-23T02:31:00Z";
 
     fn at(time: &str) -> Timestamp {
         time.parse().unwrap()
     }
 
-    fn alert(kind: Kind, report: Report) -> Alert {
+    pub(super) fn alert(kind: Kind, report: Report) -> Alert {
         let (sequence, raised) = match kind {
             Kind::Raised => (0, BEGAN),
             Kind::Updated | Kind::Reminder => (1, NOW),
@@ -878,7 +1071,7 @@ mod tests {
         }
     }
 
-    fn osd(host: Option<&str>, status: &str, out: bool, stray: bool) -> DownOsd {
+    pub(super) fn osd(host: Option<&str>, status: &str, out: bool, stray: bool) -> DownOsd {
         DownOsd {
             host: host.map(str::to_owned),
             status: status.to_owned(),
@@ -887,7 +1080,7 @@ mod tests {
         }
     }
 
-    fn item<K, T>(key: K, since: &str, what: T) -> Item<K, T> {
+    pub(super) fn item<K, T>(key: K, since: &str, what: T) -> Item<K, T> {
         let since = at(since);
         Item {
             key,
@@ -922,7 +1115,7 @@ mod tests {
         over
     }
 
-    fn over<K, T>(key: K, ending: Ending, what: T) -> OverItem<K, T> {
+    pub(super) fn over<K, T>(key: K, ending: Ending, what: T) -> OverItem<K, T> {
         let (since, until) = (at(BEGAN), at("2026-11-23T02:20:00Z"));
         let was = Over {
             since,
@@ -934,7 +1127,7 @@ mod tests {
         OverItem { key, was }
     }
 
-    fn change<K, T>(
+    pub(super) fn change<K, T>(
         new: Vec<Item<K, T>>,
         still: Vec<Item<K, T>>,
         over: Vec<OverItem<K, T>>,
@@ -982,7 +1175,7 @@ mod tests {
         osds
     }
 
-    fn examples() -> Vec<(&'static str, &'static str, Alert)> {
+    pub(super) fn examples() -> Vec<(&'static str, &'static str, Alert)> {
         let down = |host| osd(Some(host), "down", false, false);
         let osds = |new, still, over| Report::Osds(change(new, still, over));
         let nodes = |new, still, over| Report::Nodes(change(new, still, over));
@@ -1355,12 +1548,13 @@ mod tests {
         ]
     }
 
-    fn sender() -> Sender {
+    pub(super) fn sender() -> Sender {
         Sender {
             from: "PetaSAN <storage@example.org>".parse().unwrap(),
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
             now: at(NOW),
+            html: false,
         }
     }
 
@@ -1389,7 +1583,7 @@ mod tests {
         String::from_utf8(mail).unwrap().replace("\r\n", "\n")
     }
 
-    fn entry_to(alert: &Alert, to: &str) -> Entry {
+    pub(super) fn entry_to(alert: &Alert, to: &str) -> Entry {
         let recipient = Recipient {
             address: to.parse().unwrap(),
             checks: CheckName::ALL.to_vec(),

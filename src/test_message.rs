@@ -6,10 +6,14 @@ use anyhow::Context;
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, SinglePart};
+use lettre::message::{Mailbox, Message};
 
 use crate::check::CheckName;
-use crate::message::{Sender, envelope};
+use crate::message::body::Body;
+use crate::message::document::{Document, Tone};
+use crate::message::html::look::Mood;
+use crate::message::html::{self, Head};
+use crate::message::{Sender, commands, envelope, plain, signature};
 use crate::queue::MailId;
 use crate::settings::ways::Command;
 use crate::settings::{Checks, Hold, Recipient, Relay, Security};
@@ -101,46 +105,67 @@ impl Test<'_> {
             .subject(self.subject())
             .date(SystemTime::from(self.made))
             .message_id(Some(self.message_id(to)))
-            .raw_header(auto_submitted)
-            .singlepart(SinglePart::plain(self.text(to)))
-            .with_context(|| format!("cannot compose the test mail to {to}"))?;
-        Ok(mail.formatted())
+            .raw_header(auto_submitted);
+        self.body(to)
+            .put_into(mail, &self.mail_id(to))
+            .with_context(|| format!("cannot compose the test mail to {to}"))
     }
 
     /// Each test is a mail of its own: a mailbox may swallow one that bears the id of another.
     fn message_id(&self, to: &Address) -> String {
-        let test = format!("test-{}", self.made.strftime("%Y%m%dT%H%M%S%.3fZ"));
-        let id = MailId::new(&test, self.number - 1, Some(to));
-        format!("<{test}.{id}@petanotify.test>")
+        format!("<{}.{}@petanotify.test>", self.name(), self.mail_id(to))
     }
 
-    fn text(&self, to: &Address) -> String {
+    fn mail_id(&self, to: &Address) -> MailId {
+        MailId::new(&self.name(), self.number - 1, Some(to))
+    }
+
+    fn name(&self) -> String {
+        format!("test-{}", self.made.strftime("%Y%m%dT%H%M%S%.3fZ"))
+    }
+
+    fn body(&self, to: &Address) -> Body {
+        let document = self.document(to);
+        let html = || {
+            let subject = self.subject();
+            let cluster = wording::name(self.cluster);
+            let head = Head {
+                subject: &subject,
+                cluster: &cluster,
+                kind: "Test",
+                headline: "Test mail from petanotify",
+                when: &wording::time(self.made, &self.sender.zone),
+                mood: Mood::Neutral,
+            };
+            html::draw(&head, &document, None)
+        };
+        let html = if self.sender.html { html() } else { None };
+        Body::new(plain::draw(&document), html)
+    }
+
+    fn document(&self, to: &Address) -> Document {
+        let row = |what: &str, value: &str| format!("{what:<8}  {value}");
         let mut way = match self.way {
             Way::Server(relay) => vec![
-                ("server", place(relay)),
-                ("security", security(relay).to_owned()),
-                ("login", login(relay).to_owned()),
+                row("server", &one_line(&place(relay))),
+                row("security", security(relay)),
+                row("login", login(relay)),
             ],
-            Way::Fallback(command) => vec![("command", words(command))],
+            Way::Fallback(command) => vec![row("command", &one_line(&words(command)))],
         };
-        way.push(("sender", self.sender.from.to_string()));
-        let mut text = format!(
-            "This is a test. It says nothing about the storage of cluster {cluster}.\n\
-             Somebody ran \"petanotify test-mail\" on {node} at\n\
-             {time}, and this mail has arrived, so alerts can.\n\n\
-             Which way it went:\n",
-            cluster = wording::name(self.cluster),
-            node = wording::name(&self.sender.node),
-            time = wording::time(self.made, &self.sender.zone),
-        );
-        for (what, value) in way {
-            text.push_str(&format!("  {what:<8}  {}\n", one_line(&value)));
-        }
-        text.push('\n');
+        way.push(row("sender", &one_line(&self.sender.from.to_string())));
+        let mut text = Document::default();
+        text.paragraph(&format!(
+            "This is a test. It says nothing about the storage of cluster {}. Somebody ran \"petanotify test-mail\" on {} \
+             at {}, and this mail has arrived, so alerts can.",
+            wording::name(self.cluster),
+            wording::name(&self.sender.node),
+            wording::time(self.made, &self.sender.zone),
+        ));
+        text.section(Tone::Neutral, "Which way it went", way);
         match self.recipient(to) {
             Some(recipient) => {
-                text.push_str("What comes to this address:\n");
-                for check in CheckName::ALL {
+                let lines = CheckName::ALL.map(|check| {
                     let wanted = recipient.checks.contains(&check);
                     let what = match (wanted, raised_when(check, self.checks)) {
                         (true, Some(when)) => when,
@@ -149,19 +174,21 @@ impl Test<'_> {
                         }
                         (false, _) => "nothing: this recipient is not told of it".to_owned(),
                     };
-                    text.push_str(&format!("  {check:<8}  {what}\n"));
-                }
+                    row(check.as_str(), &what)
+                });
+                text.section(Tone::Neutral, "What comes to this address", lines);
             }
-            None => text.push_str(
-                "No alert comes to this address: it is none of the recipients.\n\
-                 The recipients are listed by: petanotify config show\n",
+            None => text.paragraph(
+                "No alert comes to this address: it is none of the recipients. \
+                 The recipients are listed by: petanotify config show",
             ),
         }
-        text.push_str(&format!(
-            "\nLook closer with:\n  petanotify status\n  petanotify config show\n\n-- \npetanotify {} on {}\ntest mail\n",
-            env!("CARGO_PKG_VERSION"),
-            wording::name(&self.sender.node),
-        ));
+        text.section(
+            Tone::Neutral,
+            "Look closer with",
+            commands(&["petanotify status", "petanotify config show"]),
+        );
+        text.footer(vec![signature(&self.sender.node), "test mail".to_owned()]);
         text
     }
 
@@ -299,6 +326,7 @@ mod tests {
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
             now: made,
+            html: false,
         };
         let recipients = [Recipient {
             address: "Ops@example.org".parse().unwrap(),
@@ -342,8 +370,8 @@ mod tests {
              Content-Transfer-Encoding: 7bit\r\n\
              \r\n\
              This is a test. It says nothing about the storage of cluster prod.\r\n\
-             Somebody ran \"petanotify test-mail\" on node1 at\r\n\
-             2026-11-23 05:20 UTC, and this mail has arrived, so alerts can.\r\n\
+             Somebody ran \"petanotify test-mail\" on node1 at 2026-11-23 05:20 UTC,\r\n\
+             and this mail has arrived, so alerts can.\r\n\
              \r\n\
              Which way it went:\r\n\
              \x20 server    mail.example.org:587\r\n\

@@ -17,7 +17,7 @@ use super::route::sender;
 use super::{Context, Stop};
 use crate::alert::Alert;
 use crate::fallback::{self, Handover};
-use crate::message;
+use crate::message::{self, Composer};
 use crate::output::Progress;
 use crate::queue::{Attempt, Entry, Fate, MailId, Queue, Rebuff};
 use crate::settings::Relay;
@@ -306,6 +306,7 @@ impl<'a> Pass<'a> {
         let (context, deadline) = (self.context, self.deadline);
         let (record, stopping) = (&self.record, self.stopping);
         let sender = sender(context, command.from.clone());
+        let mut composer = Composer::new(&sender);
         let least = LEAST_HANDOVER.min(command.timeout);
         let waited = |trial: &Trial| trial.entry.has_waited(command.after, context.now);
         let mut unusable: Option<String> = None;
@@ -317,7 +318,7 @@ impl<'a> Pass<'a> {
             if unusable.is_none() && (stopping.is_set() || left < least) {
                 break;
             }
-            let handover = match (&unusable, compose(trial.entry, &sender)) {
+            let handover = match (&unusable, compose(trial.entry, &mut composer)) {
                 (Some(words), _) => Handover::Failed(words.clone()),
                 (None, Ok((_, mail))) => fallback::send(command, &mail, left, &context.log),
                 (None, Err(delivery)) => Handover::Failed(delivery.words().to_owned()),

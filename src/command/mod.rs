@@ -44,8 +44,9 @@ pub struct Context {
     pub style: Style,
     /// When the command began, to the millisecond.
     pub now: Timestamp,
-    /// The machine's time zone. To find it the whole time zone database is gone through, so only who needs it does.
-    pub zone: LazyLock<TimeZone>,
+    /// The time zone of mails and of `status`, so that what one tells is found in the other. To find the machine's, the whole
+    /// time zone database is gone through, so only who needs it does.
+    pub zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
 }
 
 impl Context {

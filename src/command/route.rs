@@ -86,6 +86,7 @@ pub fn sender(context: &Context, from: Mailbox) -> Sender {
         zone: context.zone.clone(),
         node: node_name(),
         now: context.now,
+        html: context.settings.mail.html,
     }
 }
 

@@ -89,6 +89,7 @@ fn no_file_at_all_is_complete() {
         down_after: minutes(10),
     };
     assert_eq!(settings.notify.flapping, Some(flapping));
+    assert!(settings.mail.html && settings.mail.time_zone.is_none());
     assert_eq!(settings.smtp.first.host, None);
     assert_eq!(settings.smtp.first.security, Security::Starttls);
     assert!(settings.smtp.first.verify && !settings.smtp.first.allow_plain_login);
@@ -152,6 +153,10 @@ downs = 4
 window = "3h"
 calm_after = "90m"
 down_after = "15m"
+
+[mail]
+html = false
+time_zone = "Europe/Berlin"
 
 [smtp]
 host = "mail.example.org"
@@ -220,6 +225,7 @@ file = "state/state.json"
         settings.notify.remind_every,
         Some(Duration::from_secs(86_400))
     );
+    assert!(!settings.mail.html);
     let from = settings.smtp.first.from.as_ref().unwrap();
     assert_eq!(from.name.as_deref(), Some("PetaSAN"));
     assert_eq!(from.email.to_string(), "storage@example.org");
@@ -242,12 +248,12 @@ file = "state/state.json"
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
-        (Some("587".to_owned()), Origin::File { line: 52 })
+        (Some("587".to_owned()), Origin::File { line: 56 })
     );
     assert_eq!(
         settings.warnings,
         [format!(
-            "{FILE}: line 94, heartbeat.url: has no effect beside heartbeat.url_file"
+            "{FILE}: line 98, heartbeat.url: has no effect beside heartbeat.url_file"
         )]
     );
 }
@@ -1016,6 +1022,19 @@ fn a_password_is_read_without_the_line_break_at_its_end() {
         assert_eq!(settings.warnings, [""; 0]);
         assert!(!format!("{settings:?}").contains(password));
     }
+}
+
+#[test]
+fn a_time_zone_is_one_that_this_machine_knows() {
+    let folder = |name: &str| Folder::new(&format!("[mail]\ntime_zone = \"{name}\""), &[]);
+    let settings = folder("Europe/Berlin").load(&[]).unwrap();
+    let zone = settings.mail.time_zone.unwrap();
+    assert_eq!(zone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(
+        folder("Europe/Berln").refused(&[]),
+        "cannot use petanotify.toml: line 2, mail.time_zone: there is no time zone \"Europe/Berln\"; \
+         did you mean \"Europe/Berlin\"?"
+    );
 }
 
 #[test]

@@ -13,8 +13,8 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, OrOff, Written};
 use super::{
-    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Metrics, Notify, Origin, Recipient, RootCause,
-    SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
+    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Mail, Metrics, Notify, Origin, Recipient,
+    RootCause, SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
 };
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
@@ -41,6 +41,8 @@ const MAX_CONNECTIONS: u32 = 8;
 pub(super) struct Draft {
     /// All but the logins and what else is in files of its own.
     pub(super) settings: Settings,
+    /// `mail.time_zone`
+    pub(super) time_zone: Option<String>,
     /// The `password_file` of each mail server.
     pub(super) password_files: Vec<Option<PathBuf>>,
     /// What systemd has handed over.
@@ -69,6 +71,7 @@ pub(super) fn merge(
     let (consul, token_file) = consul(&mut keys, environment);
     let checks = checks(&mut keys);
     let notify = notify(&mut keys);
+    let (mail, time_zone) = mail(&mut keys);
     let (smtp, password_files) = smtp(&mut keys);
     let fallback = fallback(&mut keys);
     if keys.is_clean() && smtp.first.host.is_none() {
@@ -92,6 +95,7 @@ pub(super) fn merge(
             consul,
             checks,
             notify,
+            mail,
             smtp,
             fallback,
             recipients,
@@ -101,6 +105,7 @@ pub(super) fn merge(
             shown,
             warnings,
         },
+        time_zone,
         password_files,
         credentials: Credentials::new(environment.path("CREDENTIALS_DIRECTORY")),
         token_file,
@@ -339,6 +344,15 @@ fn flapping(keys: &mut Keys) -> Option<Rule> {
         keys.reject(this, &format!("{words} {other}, {}", than.written()));
     }
     enabled.then_some(rule)
+}
+
+/// How mails look, and the name of their time zone.
+fn mail(keys: &mut Keys) -> (Mail, Option<String>) {
+    let mail = Mail {
+        html: keys.flag("mail.html", None, true),
+        time_zone: None,
+    };
+    (mail, keys.optional("mail.time_zone", value::text))
 }
 
 /// The settings of the mail servers without the passwords, and the passwords' files.

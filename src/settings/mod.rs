@@ -15,6 +15,7 @@ pub mod petasan_cache;
 mod secret;
 mod value;
 pub mod ways;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::message::Mailbox;
 
@@ -70,6 +72,8 @@ pub struct Settings {
     pub checks: Checks,
     /// `[notify]`
     pub notify: Notify,
+    /// `[mail]`
+    pub mail: Mail,
     /// `[smtp]`, as far as the file says it; what it leaves open may come from PetaSAN.
     pub smtp: Smtp,
     /// `[fallback]`; `None` where it names no command.
@@ -236,6 +240,15 @@ impl Default for Notify {
             flapping: Some(Rule::default()),
         }
     }
+}
+
+/// How mails look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Whether an HTML part goes with the plain text.
+    pub html: bool,
+    /// The time zone of the times; `None` is the machine's.
+    pub time_zone: Option<TimeZone>,
 }
 
 /// The mail servers as the file describes them.

@@ -1,4 +1,4 @@
-//! Reads passwords, tokens and a secret address from their files: the last step of loading the settings.
+//! Reads passwords, tokens and a secret address from their files, and the time zone: the last step of loading the settings.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -10,20 +10,28 @@ use anyhow::{Result, anyhow, bail};
 use super::credential;
 use super::merge::Draft;
 use super::value::{Written, check_heartbeat_url};
-use super::{Login, Secret, Server, Settings};
+use super::{Login, Secret, Server, Settings, zone};
 
-/// Puts the token, the heartbeat's address and the logins into the settings.
+/// Puts the time zone, the token, the heartbeat's address and the logins into the settings.
 ///
 /// # Errors
-/// A secret's file can't be used, or login name and password don't come together.
+/// There is no such time zone. A secret's file can't be used, or login name and password don't come together.
 pub(super) fn complete(draft: Draft) -> Result<Settings> {
     let Draft {
         mut settings,
+        time_zone,
         password_files,
         credentials,
         token_file,
         heartbeat_url_file,
     } = draft;
+    if let Some(name) = time_zone {
+        let zone = zone::find(&name);
+        settings.mail.time_zone =
+            Some(zone.map_err(|reason| {
+                anyhow!("{}: {reason}", cannot_use(&settings, "mail.time_zone"))
+            })?);
+    }
     credentials.complete_ceph(&mut settings);
     let credential = match settings.consul.token {
         // Of the environment.

@@ -27,7 +27,7 @@ impl Note {
     pub(crate) fn of(mail: &Mail) -> Self {
         let parsed = mail.parsed();
         let header = |name: &str| parsed.headers.get_first_value(name).unwrap();
-        let text = parsed.get_body().unwrap();
+        let text = mail.text();
         let last = text.lines().rfind(|line| line.starts_with("incident "));
         let last = last.unwrap_or_else(|| panic!("no incident in the mail:\n{text}"));
         let (incident, number) = last["incident ".len()..].split_once(", mail ").unwrap();

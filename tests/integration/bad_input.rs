@@ -1026,7 +1026,6 @@ fn names() {
         names.sort();
         let usual = [
             "auto-submitted",
-            "content-transfer-encoding",
             "content-type",
             "date",
             "from",

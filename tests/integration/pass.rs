@@ -38,6 +38,44 @@ fn a_healthy_pass_is_silent_and_leaves_a_state() {
 }
 
 #[test]
+fn a_mail_is_text_and_html_with_times_of_the_readers_zone() {
+    let mut cluster = Cluster::new();
+    cluster.ceph.situation("18.2.7", "one-osd-down");
+    cluster.set("mail.time_zone", "\"Asia/Tokyo\"");
+    let mails = cluster.pass(0);
+    let mail = mails[0].parsed();
+    let kinds = |mail: &mailparse::ParsedMail<'_>| {
+        let parts = mail.subparts.iter().map(|part| part.ctype.mimetype.clone());
+        Vec::from_iter(parts)
+    };
+    assert_eq!(mail.ctype.mimetype, "multipart/alternative");
+    assert_eq!(kinds(&mail), ["text/plain", "text/html"]);
+    for part in &mail.subparts {
+        let text = part.get_body().unwrap();
+        assert!(text.contains(" JST") && text.contains("osd."), "{text}");
+    }
+    let status = cluster.run(&["status"]);
+    assert!(status.exits(0).stdout.contains(" JST"), "{}", status.stdout);
+
+    cluster.set("mail.html", "false");
+    cluster.ceph.situation("18.2.7", "healthy");
+    let mails = cluster.pass(0);
+    let mail = mails[0].parsed();
+    assert_eq!(mail.ctype.mimetype, "text/plain");
+    assert_eq!(kinds(&mail), [""; 0]);
+
+    cluster.set("mail.time_zone", "\"Asia/Tokio\"");
+    let run = cluster.check();
+    assert!(
+        run.exits(78)
+            .stderr
+            .contains("did you mean \"Asia/Tokyo\"?"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn an_osd_incident_is_told_from_its_first_osd_to_its_last() {
     for release in RELEASES {
         let cluster = Cluster::new();

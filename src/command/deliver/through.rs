@@ -9,7 +9,7 @@ use lettre::Address;
 
 use super::{Record, Stopping, share};
 use crate::command::{Context, Stop};
-use crate::message::{self, Sender};
+use crate::message::{Composer, Sender};
 use crate::output::Progress;
 use crate::queue::Entry;
 use crate::settings::Relay;
@@ -138,7 +138,8 @@ impl Through<'_> {
 
     /// Sends at most so many of the waiting mails over one connection.
     fn work(&self, session: &mut Session, course: &Mutex<Course>, lane: Lane, most: usize) {
-        let mut next = self.take(course);
+        let mut composer = Composer::new(self.sender);
+        let mut next = self.take(course, &mut composer);
         let mut sent = 0;
         while let Some(mail) = next.take() {
             if sent == most || !self.goes_on(course) {
@@ -146,7 +147,7 @@ impl Through<'_> {
                 return;
             }
             if sent + 1 < most {
-                next = self.take(course);
+                next = self.take(course, &mut composer);
             }
             let until = lock(course).until;
             let delivery = match &mail.text {
@@ -170,12 +171,16 @@ impl Through<'_> {
         }
     }
 
-    fn take(&self, course: &Mutex<Course>) -> Option<Ready<'_>> {
+    fn take<'s>(
+        &'s self,
+        course: &Mutex<Course>,
+        composer: &mut Composer<'s>,
+    ) -> Option<Ready<'s>> {
         if !self.goes_on(course) {
             return None;
         }
         let place = lock(course).waiting.pop_front()?;
-        let text = compose(self.mails[place], self.sender);
+        let text = compose(self.mails[place], composer);
         Some(Ready { place, text })
     }
 
@@ -236,13 +241,13 @@ impl Through<'_> {
 /// The mail and whom it is for, or why there is none.
 pub(super) fn compose<'a>(
     entry: &'a Entry,
-    sender: &Sender,
+    composer: &mut Composer<'a>,
 ) -> Result<(&'a Address, Vec<u8>), Delivery> {
     let Some(to) = &entry.to else {
         let words = "nobody to send it to is known yet";
         return Err(Delivery::Deferred(words.to_owned()));
     };
-    match message::compose(entry, to, sender) {
+    match composer.compose(entry, to) {
         Ok(mail) => Ok((to, mail)),
         Err(error) => Err(Delivery::Refused(format!("{error:#}"))),
     }

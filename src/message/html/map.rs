@@ -1,0 +1,327 @@
+//! OSDs as small squares by host, and nodes likewise. Each kind has a sign of its own, so that nothing hangs on its colour.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::markup::Markup;
+use crate::alert::{Alert, Report};
+use crate::facts::{DownOsd, OsdId};
+use crate::wording;
+
+/// So many squares are drawn at most; each takes up to 60 bytes.
+const SQUARES: usize = 480;
+
+/// So many hosts are drawn at most ...
+const HOSTS: usize = 24;
+
+/// ... and so many of those whose OSDs are all up: they are there to compare with.
+const WHOLE_HOSTS: usize = 8;
+
+/// Squares in a row, so that the tiles of two hosts stand side by side on a telephone; disks come by the dozen.
+const IN_A_TILE: usize = 12;
+
+/// Squares in a row that is as wide as a telephone.
+const IN_A_ROW: usize = 24;
+
+/// More nodes than this are squares without a name ...
+const NAMED: usize = 40;
+
+/// ... and with more than this, a square stands for several of them.
+const NODE_SQUARES: usize = 240;
+
+/// Shows all OSDs that are down.
+const ALL_OSDS: &str = "ceph osd tree down";
+
+/// What a square stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Down,
+    Out,
+    Destroyed,
+    Up,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Down, Kind::Out, Kind::Destroyed, Kind::Up];
+
+    fn of(osd: &DownOsd) -> Kind {
+        match (osd.status.as_str(), osd.out) {
+            ("destroyed", _) => Kind::Destroyed,
+            (_, true) => Kind::Out,
+            (_, false) => Kind::Down,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Kind::Down => "down",
+            Kind::Out => "down and out",
+            Kind::Destroyed => "destroyed",
+            Kind::Up => "up",
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Kind::Down => "&times;",
+            Kind::Out => "&minus;",
+            Kind::Destroyed => "#",
+            Kind::Up => "",
+        }
+    }
+
+    fn ground(self) -> &'static str {
+        match self {
+            Kind::Down => "#d92d20",
+            Kind::Out => "#b86e00",
+            Kind::Destroyed => "#667085",
+            Kind::Up => "#57b88a",
+        }
+    }
+}
+
+/// What was seen around an alert.
+#[derive(Debug, Default)]
+pub(super) struct Map {
+    hosts: Vec<Host>,
+    /// Those that are down first.
+    nodes: Vec<(String, Kind)>,
+}
+
+/// A host and its OSDs.
+#[derive(Debug, Default)]
+struct Host {
+    name: String,
+    /// Those that are not up.
+    broken: Vec<(Kind, OsdId)>,
+    up: usize,
+}
+
+impl Host {
+    fn len(&self) -> usize {
+        self.broken.len() + self.up
+    }
+}
+
+impl Map {
+    /// What the alert knows of OSDs and nodes. Of capacity and of what cannot be seen there is nothing to draw.
+    pub(super) fn of(alert: &Alert) -> Map {
+        let around = &alert.circumstances;
+        let mut broken: BTreeMap<String, Vec<(Kind, OsdId)>> = BTreeMap::new();
+        let mut nodes = Vec::new();
+        match &alert.report {
+            Report::Osds(change) => {
+                for item in change.new.iter().chain(&change.still) {
+                    let host = broken.entry(wording::osd_host(&item.what)).or_default();
+                    host.push((Kind::of(&item.what), item.key));
+                }
+            }
+            Report::Nodes(change) => {
+                let down = change.new.iter().chain(&change.still);
+                nodes.extend(down.map(|item| (wording::name(&item.key), Kind::Down)));
+                let up = around.nodes_up.iter();
+                nodes.extend(up.map(|node| (wording::name(node), Kind::Up)));
+                for (node, osds) in &around.of_nodes {
+                    let host = broken.entry(wording::name(node)).or_default();
+                    host.extend(osds.iter().map(|osd| (Kind::Down, *osd)));
+                }
+            }
+            _ => return Map::default(),
+        }
+        let whole = |osds: &u32| usize::try_from(*osds).unwrap_or(usize::MAX);
+        let mut up: BTreeMap<String, usize> = BTreeMap::new();
+        // Of nodes it shows what they have taken with them, and nothing where that is nothing.
+        if nodes.is_empty() || !broken.is_empty() {
+            up.extend(
+                (around.osds_up.iter()).map(|(host, osds)| (wording::name(host), whole(osds))),
+            );
+        }
+        for host in up.keys() {
+            broken.entry(host.clone()).or_default();
+        }
+        let mut hosts: Vec<Host> = (broken.into_iter())
+            .map(|(name, mut broken)| {
+                broken.sort();
+                let up = up.get(&name).copied().unwrap_or(0);
+                Host { name, broken, up }
+            })
+            .filter(|host| host.len() > 0)
+            .collect();
+        hosts.sort_by_cached_key(|host| (Reverse(host.broken.len()), wording::natural(&host.name)));
+        nodes.sort_by_cached_key(|(name, kind)| (*kind, wording::natural(name)));
+        Map { hosts, nodes }
+    }
+
+    /// Whether there is nothing to draw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.nodes.is_empty()
+    }
+
+    /// Draws the nodes, then the OSDs.
+    pub(super) fn draw(&self, out: &mut Markup) {
+        if !self.nodes.is_empty() {
+            let count = |kind| self.nodes.iter().filter(|node| node.1 == kind).count();
+            legend(out, "Nodes", &Kind::ALL.map(|kind| (kind, count(kind))));
+            if self.nodes.len() <= NAMED {
+                names(out, &self.nodes);
+            } else {
+                self.draw_crowd(out);
+            }
+        }
+        if !self.hosts.is_empty() {
+            let of = |kind| {
+                (self.hosts.iter())
+                    .flat_map(|host| &host.broken)
+                    .filter(move |osd| osd.0 == kind)
+            };
+            let up = self.hosts.iter().map(|host| host.up).sum();
+            let count = |kind| {
+                if kind == Kind::Up {
+                    up
+                } else {
+                    of(kind).count()
+                }
+            };
+            legend(
+                out,
+                "OSDs by host",
+                &Kind::ALL.map(|kind| (kind, count(kind))),
+            );
+            self.draw_hosts(out);
+        }
+    }
+
+    fn draw_crowd(&self, out: &mut Markup) {
+        let each = self.nodes.len().div_ceil(NODE_SQUARES);
+        // They are in order by kind, and none is too few to be seen.
+        let kinds = self.nodes.chunk_by(|one, next| one.1 == next.1);
+        let squares = kinds.flat_map(|nodes| nodes.chunks(each));
+        let squares = squares.map(|nodes| (nodes[0].1, (each == 1).then_some(&nodes[0].0)));
+        grid(out, &Vec::from_iter(squares), IN_A_ROW);
+        if each > 1 {
+            out.raw("<div class=\"mu\" style=\"font-size: 12px; color: #5d6b7e\">")
+                .text(&format!("one square for {each} nodes"))
+                .raw("</div>\n");
+        }
+    }
+
+    fn draw_hosts(&self, out: &mut Markup) {
+        let mut room = SQUARES;
+        let mut whole = 0;
+        let mut left_out: Vec<&Host> = Vec::new();
+        for (place, host) in self.hosts.iter().enumerate() {
+            whole += usize::from(host.broken.is_empty());
+            if place >= HOSTS || whole > WHOLE_HOSTS || room == 0 {
+                left_out.push(host);
+                continue;
+            }
+            let broken = host.broken.iter().map(|(kind, osd)| (*kind, Some(osd)));
+            let up = std::iter::repeat_n((Kind::Up, None), host.up);
+            let squares: Vec<(Kind, Option<&OsdId>)> = broken.chain(up).take(room).collect();
+            room -= squares.len();
+            out.raw(
+                "<div style=\"display: inline-block; vertical-align: top; width: 148px; margin: 0 0 10px; \
+                 font-size: 12px; line-height: 17px\">",
+            )
+            .text(&host.name)
+            .raw("<br><span class=\"mu\" style=\"color: #5d6b7e\">")
+            .text(&match (host.broken.len(), host.len()) {
+                (0, osds) => format!("all {osds} up"),
+                (broken, osds) => format!("{broken} of {osds} not up"),
+            })
+            .raw("</span>");
+            // Two rows of 10 rather than one of 12 and one of 8.
+            let rows = squares.len().div_ceil(IN_A_TILE).max(1);
+            grid(out, &squares, squares.len().div_ceil(rows));
+            out.raw("</div>\n");
+        }
+        if left_out.is_empty() {
+            return;
+        }
+        let hosts = wording::count(left_out.len(), "more host");
+        let broken: usize = left_out.iter().map(|host| host.broken.len()).sum();
+        let up: usize = left_out.iter().map(|host| host.up).sum();
+        out.raw("<div class=\"mu\" style=\"font-size: 13px; color: #5d6b7e\">");
+        match broken {
+            0 => out.text(&format!(
+                "and {hosts}, all {} up",
+                wording::count(up, "OSD")
+            )),
+            _ => out
+                .text(&format!(
+                    "and {hosts}: {} not up; all of them: ",
+                    wording::count(broken, "OSD")
+                ))
+                .raw("<code>")
+                .text(ALL_OSDS)
+                .raw("</code>"),
+        };
+        out.raw("</div>\n");
+    }
+}
+
+/// What the squares mean and how many there are: the picture in words.
+fn legend(out: &mut Markup, heading: &str, counts: &[(Kind, usize)]) {
+    out.raw("<div style=\"margin: 20px 0 6px; font-size: 13px\"><b class=\"mu\" style=\"color: #5d6b7e\">")
+        .text(heading)
+        .raw("</b>");
+    for (kind, number) in counts.iter().filter(|(_, number)| *number > 0) {
+        out.raw(" &ensp;<span style=\"white-space: nowrap\"><span style=\"display: inline-block; width: 12px; height: 12px; \
+                 border-radius: 2px; font: bold 11px/12px Arial, sans-serif; text-align: center; color: #ffffff; background: ")
+            .raw(kind.ground())
+            .raw("\" aria-hidden=\"true\">")
+            .raw(match kind.sign() {
+                "" => "&nbsp;",
+                sign => sign,
+            })
+            .raw("</span>&nbsp;")
+            .text(&format!("{number} {}", kind.words()))
+            .raw("</span>");
+    }
+    out.raw("</div>\n");
+}
+
+/// The nodes by name.
+fn names(out: &mut Markup, nodes: &[(String, Kind)]) {
+    out.raw("<div>");
+    for (name, kind) in nodes {
+        let (class, colours) = match kind {
+            Kind::Up => ("up", "background: #dcf3e6; color: #0b5c38"),
+            _ => ("", "background: #d92d20; color: #ffffff"),
+        };
+        out.raw("<span class=\"")
+            .raw(class)
+            .raw("\" style=\"display: inline-block; margin: 0 6px 6px 0; padding: 2px 10px; border-radius: 4px; \
+                  font-size: 13px; line-height: 20px; ")
+            .raw(colours)
+            .raw("\">");
+        if *kind != Kind::Up {
+            out.raw(kind.sign()).raw(" ");
+        }
+        out.text(name).raw("</span> ");
+    }
+    out.raw("</div>\n");
+}
+
+/// Squares in rows. A table keeps them square in programs that know no other layout.
+fn grid<T: ToString>(out: &mut Markup, squares: &[(Kind, Option<T>)], in_a_row: usize) {
+    out.raw("<table role=\"presentation\" aria-hidden=\"true\" class=\"q\" cellspacing=\"2\" cellpadding=\"0\" \
+             style=\"margin: 2px -2px 0; font: bold 9px/10px Arial, sans-serif; text-align: center; \
+             color: #ffffff\">");
+    for row in squares.chunks(in_a_row.max(1)) {
+        out.raw("<tr>");
+        for (place, (kind, name)) in row.iter().enumerate() {
+            // The first row says how wide a column is, the first square of a row how high that is.
+            out.raw("<td bgcolor=").raw(kind.ground()).raw(" width=10");
+            if place == 0 {
+                out.raw(" height=10");
+            }
+            if let (Some(name), true) = (name, *kind != Kind::Up) {
+                out.raw(" title=\"").escaped(&name.to_string()).raw("\"");
+            }
+            out.raw(">").raw(kind.sign()).raw("</td>");
+        }
+        out.raw("</tr>\n");
+    }
+    out.raw("</table>");
+}
