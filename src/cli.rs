@@ -193,6 +193,9 @@ pub struct Show {
     /// The mail's id, as `queue list` shows it, or its first digits, at least 4
     #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     pub id: IdPrefix,
+    /// Print the HTML part, too, on a terminal as well as into a file or a pipe
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
     /// How to print.
     #[command(flatten)]
     pub format: Json,

@@ -172,6 +172,37 @@ fn the_status_fits_the_terminal_in_colour() {
 }
 
 #[test]
+fn a_mail_is_shown_as_a_person_reads_it_and_whole_where_that_is_wanted() {
+    let mut cluster = all_bad();
+    let id = cluster.state()["queue"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let piped = cluster.run(&["queue", "show", &id]).exits(0).stdout.clone();
+    let (whole, _) = shown(&cluster, (80, 24), &["queue", "show", "--raw", &id]);
+    assert_eq!(whole, piped);
+    let (head, html) = piped.split_once("<!DOCTYPE html>").unwrap();
+    assert!(html.contains("</html>"), "{piped}");
+    let (screen, run) = shown(&cluster, (80, 24), &["queue", "show", &id]);
+    assert_eq!(run.exits(0).stderr, "");
+    let (head, _) = head.split_once("\n\n").unwrap();
+    assert!(screen.starts_with(head), "{screen}");
+    assert!(screen.contains("\n\nLook closer with:\n"), "{screen}");
+    assert!(
+        screen.contains("--raw prints it") && !screen.contains("<html"),
+        "{screen}"
+    );
+
+    cluster.set("mail.html", "false");
+    let piped = cluster.run(&["queue", "show", &id]).exits(0).stdout.clone();
+    let (screen, _) = shown(&cluster, (80, 24), &["queue", "show", &id]);
+    assert_eq!(screen.trim_end(), piped.trim_end());
+    cluster
+        .run(&["queue", "show", "--raw", "--json", &id])
+        .exits(2);
+}
+
+#[test]
 fn a_pass_that_is_long_ago_comes_first_and_with_what_to_do() {
     let cluster = Cluster::new();
     cluster.check().exits(0);

@@ -9,14 +9,15 @@ use super::Message;
 use crate::cli;
 use crate::command::route::{Route, sender};
 use crate::command::{Context, Done, Stop, print, print_json};
-use crate::message;
+use crate::message::{self, Sender};
+use crate::output;
 use crate::queue::Entry;
 use crate::selection::select;
 
 /// Stands where a sender or a recipient will be once one is known. RFC 2606, section 2: nobody ever has that name.
 const NOT_KNOWN_YET: &str = "not-known-yet@petanotify.invalid";
 
-/// Prints the mail as it would be sent now.
+/// Prints the mail as it would be sent now; on a terminal without what only a mail program can read.
 ///
 /// # Errors
 /// The state can't be read.
@@ -38,16 +39,22 @@ pub fn show(context: &Context, options: &cli::Show) -> Result<Done, Stop> {
     let Some(entry) = entry else {
         return Ok(Done::Incomplete);
     };
-    let mail = compose(context, entry).map_err(Stop::Output)?;
+    let (to, sender) = route(context, entry).map_err(Stop::Output)?;
+    let whole = || {
+        let mail = message::compose(entry, &to, &sender)?;
+        String::from_utf8(mail).context("the composed mail is not UTF-8")
+    };
     if options.format.json {
         print_json(&Document {
             version: 1,
             message: Message::of(entry),
-            mail,
+            mail: whole().map_err(Stop::Output)?,
         })?;
-    } else {
+    } else if options.raw || !output::stdout_is_terminal() {
         // On the wire lines end in CR LF; here they end as lines do on this machine.
-        print(&mail.replace("\r\n", "\n"))?;
+        print(&whole().map_err(Stop::Output)?.replace("\r\n", "\n"))?;
+    } else {
+        print(&message::readable(entry, &to, &sender).map_err(Stop::Output)?)?;
     }
     Ok(Done::Complete)
 }
@@ -61,7 +68,8 @@ struct Document {
     mail: String,
 }
 
-fn compose(context: &Context, entry: &Entry) -> anyhow::Result<String> {
+/// Whom the mail goes to, and what it says of its sender.
+fn route(context: &Context, entry: &Entry) -> anyhow::Result<(Address, Sender)> {
     let route = Route::remembered(context);
     let nobody = || NOT_KNOWN_YET.parse::<Address>().context("no address");
     let from = match route.ways.first_sender() {
@@ -100,6 +108,5 @@ fn compose(context: &Context, entry: &Entry) -> anyhow::Result<String> {
             }
         }
     };
-    let mail = message::compose(entry, &to, &sender(context, from))?;
-    String::from_utf8(mail).context("the composed mail is not UTF-8")
+    Ok((to, sender(context, from)))
 }
