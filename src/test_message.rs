@@ -282,6 +282,7 @@ mod tests {
 
     use super::*;
     use crate::check::capacity::Limits;
+    use crate::message::html::tests::assert_golden;
     use crate::settings::{Login, Secret};
 
     fn relay() -> Relay {
@@ -394,6 +395,30 @@ mod tests {
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(mail(&relay(), "prod", "ops@example.org"), expected);
+    }
+
+    #[test]
+    fn it_wears_the_same_dress_as_alerts() {
+        let to = "ops@example.org".parse().unwrap();
+        let mail = with_test(Way::Server(&relay()), "prod", |test| {
+            let sender = Sender {
+                html: true,
+                ..test.sender.clone()
+            };
+            Test {
+                sender: &sender,
+                ..test
+            }
+            .compose(&to)
+            .unwrap()
+        });
+        let mail = mailparse::parse_mail(&mail).unwrap();
+        let [plain, html] = mail.subparts.as_slice() else {
+            panic!("{} parts", mail.subparts.len());
+        };
+        assert!(plain.get_body().unwrap().starts_with("This is a test."));
+        let html = html.get_body().unwrap().replace("\r\n", "\n");
+        assert_golden("test-mail.html", &html);
     }
 
     #[test]

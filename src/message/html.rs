@@ -8,7 +8,7 @@ pub(crate) mod look;
 mod map;
 mod markup;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use self::look::{Mood, STYLE, of_heading};
 use self::map::Map;
@@ -107,10 +107,21 @@ fn open(out: &mut Markup, head: &Head<'_>) {
         .raw("</b> &middot; ")
         .text(head.kind)
         .raw("</div>\n<h1 class=\"h\" style=\"margin: 4px 0 6px; font-size: 25px; line-height: 1.25; font-weight: 700\">")
-        .text(head.headline)
+        .text(&as_headline(head.headline))
         .raw("</h1>\n<div style=\"font-size: 13px; line-height: 20px\">")
         .text(head.when)
         .raw("</div>\n</td></tr>\n");
+}
+
+/// A headline begins with a capital, unless that would change the name of the program.
+fn as_headline(words: &str) -> String {
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) if !words.starts_with(env!("CARGO_PKG_NAME")) => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => words.to_owned(),
+    }
 }
 
 fn draw_picture(out: &mut Markup, alert: &Alert) {

@@ -109,24 +109,22 @@ impl Map {
         let around = &alert.circumstances;
         let mut broken: BTreeMap<String, Vec<(Kind, OsdId)>> = BTreeMap::new();
         let mut nodes = Vec::new();
-        match &alert.report {
-            Report::Osds(change) => {
-                for item in change.new.iter().chain(&change.still) {
-                    let host = broken.entry(wording::osd_host(&item.what)).or_default();
-                    host.push((Kind::of(&item.what), item.key));
-                }
+        if let Report::Osds(change) = &alert.report {
+            for item in change.new.iter().chain(&change.still) {
+                let host = broken.entry(wording::osd_host(&item.what)).or_default();
+                host.push((Kind::of(&item.what), item.key));
             }
-            Report::Nodes(change) => {
-                let down = change.new.iter().chain(&change.still);
-                nodes.extend(down.map(|item| (wording::name(&item.key), Kind::Down)));
-                let up = around.nodes_up.iter();
-                nodes.extend(up.map(|node| (wording::name(node), Kind::Up)));
-                for (node, osds) in &around.of_nodes {
-                    let host = broken.entry(wording::name(node)).or_default();
-                    host.extend(osds.iter().map(|osd| (Kind::Down, *osd)));
-                }
-            }
-            _ => return Map::default(),
+        } else if let Report::Nodes(change) = &alert.report {
+            let down = change.new.iter().chain(&change.still);
+            nodes.extend(down.map(|item| (wording::name(&item.key), Kind::Down)));
+            let up = around.nodes_up.iter();
+            nodes.extend(up.map(|node| (wording::name(node), Kind::Up)));
+        } else {
+            return Map::default();
+        }
+        for (node, osds) in &around.of_nodes {
+            let host = broken.entry(wording::name(node)).or_default();
+            host.extend(osds.iter().map(|osd| (Kind::Down, *osd)));
         }
         let whole = |osds: &u32| usize::try_from(*osds).unwrap_or(usize::MAX);
         let mut up: BTreeMap<String, usize> = BTreeMap::new();

@@ -170,25 +170,43 @@ fn stories() -> Vec<(&'static str, Alert)> {
     ]
 }
 
-/// Compares whole parts with those in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes them.
+/// Compares with what is in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes that.
+pub(crate) fn assert_golden(file: &str, text: &str) {
+    // The version in the signature changes with every release.
+    let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    assert_eq!(
+        text, golden,
+        "{file}: UPDATE_GOLDEN=1 cargo test writes it anew"
+    );
+}
+
 #[test]
 fn parts_are_the_golden_ones() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     for (name, alert) in stories() {
-        // The version in the signature changes with every release.
-        let html = html(&alert).replace(env!("CARGO_PKG_VERSION"), "VERSION");
-        let path = format!("{folder}/{name}.html");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &html).unwrap();
-        }
-        let golden = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        assert_eq!(
-            html, golden,
-            "{name}: UPDATE_GOLDEN=1 cargo test writes it anew"
-        );
+        assert_golden(&format!("{name}.html"), &html(&alert));
     }
 }
 
+#[test]
+fn whole_mails_are_the_golden_ones() {
+    for name in ["nodes-raised", "any-script"] {
+        let (_, alert) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
+        let entry = entry_to(&alert, "ops@example.org");
+        let sender = Sender {
+            html: true,
+            now: alert.raised,
+            ..sender()
+        };
+        let mail = compose(&entry, entry.to.as_ref().unwrap(), &sender).unwrap();
+        let mail = String::from_utf8(mail).unwrap().replace("\r\n", "\n");
+        assert_golden(&format!("whole-{name}.eml"), &mail);
+    }
+}
 /// Anything that a name could be made of.
 struct Names(u64);
 
