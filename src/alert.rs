@@ -11,8 +11,9 @@ use crate::audience::Audiences;
 use crate::cause::{self, WithNode};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::growth::{Growth, History};
+use crate::check::sight::{Unseen, servers_in_words};
 use crate::check::{CheckName, nodes, osds};
-use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Usage};
+use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Presence, Usage};
 use crate::incident::{Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, judge, plausible};
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
@@ -89,12 +90,28 @@ pub struct Circumstances {
     pub nodes_up: BTreeSet<String>,
     /// By node that is down, the OSDs that are down with it and belong to its incident.
     pub of_nodes: BTreeMap<String, BTreeSet<OsdId>>,
+    /// How many nodes the cluster has; 0 where nobody has told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub nodes: u32,
+    /// The racks that are down as a whole, with their nodes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub racks_down: BTreeMap<String, BTreeSet<String>>,
+    /// The CRUSH hosts none of whose OSDs is up although their node is alive, each with the node.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dark: BTreeMap<String, String>,
+    /// What the checks that can't be carried out found when they last could.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_known: BTreeMap<CheckName, String>,
     /// How serious the alert is; see [`Alert::severity`].
     #[serde(skip_serializing_if = "Severity::is_least")]
     pub severity: Severity,
     /// How fast the storage grew, in an alert about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Circumstances {
@@ -114,8 +131,8 @@ pub enum Report {
     Nodes(Change<String, Absence>),
     /// OSDs are down or up again.
     Osds(Change<OsdId, DownOsd>),
-    /// Checks could not be carried out for too long, or can be again. The value is the cause.
-    Blind(Change<CheckName, String>),
+    /// Checks could not be carried out for too long, or Consul has had no leader, or that is over. The value is the cause.
+    Blind(Change<Unseen, String>),
 }
 
 impl Report {
@@ -166,17 +183,22 @@ impl Alert {
         self
     }
 
-    /// Whether this recipient wants to know. A blind check concerns those who rely on that check.
+    /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too, while OSDs are down with it. A
+    /// blind check concerns those who rely on that check, a lost leader those who are told of nodes.
     pub fn concerns(&self, recipient: &Recipient) -> bool {
         let wants = |check: &CheckName| recipient.checks.contains(check);
         match &self.report {
             Report::Capacity(_) => wants(&CheckName::Capacity),
-            Report::Nodes(_) => wants(&CheckName::Nodes),
+            Report::Nodes(_) => {
+                let has_osds = !self.circumstances.of_nodes.is_empty();
+                wants(&CheckName::Nodes) || (has_osds && wants(&CheckName::Osds))
+            }
             Report::Osds(_) => wants(&CheckName::Osds),
             Report::Blind(change) => {
                 let items = change.new.iter().chain(&change.still);
-                items.map(|item| &item.key).any(wants)
-                    || change.over.iter().map(|item| &item.key).any(wants)
+                let keys =
+                    (items.map(|item| item.key)).chain(change.over.iter().map(|item| item.key));
+                keys.map(Unseen::concerns).any(|check| wants(&check))
             }
         }
     }
@@ -199,8 +221,8 @@ pub struct Memory {
         with = "together::map"
     )]
     pub osds_with_nodes: BTreeMap<OsdId, WithNode>,
-    /// Which checks could not be carried out, with the cause.
-    pub blind: Watch<CheckName, String>,
+    /// Which checks could not be carried out, and whether Consul has no leader, with the cause.
+    pub blind: Watch<Unseen, String>,
     /// How each check that is on ended the last time, and since when it has been so.
     pub outcomes: BTreeMap<CheckName, Outcome>,
     /// Who has been told of the incidents.
@@ -293,6 +315,9 @@ pub struct Outcome {
     pub summary: String,
     /// Why it could not be carried out, or not in whole.
     pub error: Option<String>,
+    /// While it can't be carried out: the summary of the last pass in which it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
 }
 
 /// What a check found.
@@ -387,8 +412,10 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         raised: Vec::new(),
         findings: Vec::new(),
         nodes_up: BTreeSet::new(),
+        all_nodes: 0,
         hosts: BTreeMap::new(),
         dark: BTreeMap::new(),
+        leader: None,
     };
     bench.judge_capacity(observed.capacity);
     let osds_down = matches!(&observed.osds, Some(Ok(tree)) if !tree.down.is_empty());
@@ -410,10 +437,22 @@ struct Bench<'a> {
     findings: Vec<(CheckName, Finding)>,
     /// The nodes that are alive; empty while nothing is wrong with nodes or OSDs, or nobody can see them.
     nodes_up: BTreeSet<String>,
+    /// How many nodes the cluster has, as far as this pass could see.
+    all_nodes: usize,
     /// [`OsdTree::hosts`]
     hosts: BTreeMap<String, Host>,
     /// See [`cause::Parted::dark`].
     dark: BTreeMap<String, String>,
+    /// Whether Consul has a leader; `None` where nobody asks.
+    leader: Option<Leader>,
+}
+
+/// What is known of Consul's leader.
+enum Leader {
+    There,
+    /// With the servers that there are.
+    Lost(BTreeMap<String, Presence>),
+    Unseen,
 }
 
 impl Bench<'_> {
@@ -453,11 +492,19 @@ impl Bench<'_> {
             self.memory.nodes = Watch::default();
             return;
         };
+        self.leader = Some(match &membership {
+            Ok(Membership { leaderless, .. }) => match leaderless {
+                None => Leader::There,
+                Some(servers) => Leader::Lost(servers.clone()),
+            },
+            Err(_) => Leader::Unseen,
+        });
         let unreadable = membership.as_ref().ok().and_then(wording::unreadable_nodes);
         let seen = membership.and_then(|m| nodes::seen(m, self.rules.nodes_prefix));
         let finding = match seen {
             Ok(seen) => {
                 let total = seen.up.len() + seen.down.len() + seen.unseen.len();
+                self.all_nodes = total;
                 let nodes_wrong = total > seen.up.len() || self.memory.nodes.incident.is_some();
                 if nodes_wrong || osds_wrong {
                     self.nodes_up.clone_from(&seen.up);
@@ -554,7 +601,12 @@ impl Bench<'_> {
             remind_every: self.rules.notify.remind_every,
         };
         let memory = std::mem::take(&mut self.memory.blind);
-        let (next, raise) = judge(memory, sight(&self.findings), &policy, now);
+        let (next, raise) = judge(
+            memory,
+            sight(&self.findings, self.leader.as_ref()),
+            &policy,
+            now,
+        );
         self.memory.blind = next;
         self.raised.extend(raise.map(|r| r.map(Report::Blind)));
     }
@@ -581,7 +633,7 @@ impl Bench<'_> {
                     severity: audiences.reach(
                         &raise.incident,
                         raise.kind,
-                        severity::of(&raise.report),
+                        self.severity(raise.kind, &raise.report),
                     ),
                     ..self.circumstances(raise.report.topic())
                 },
@@ -607,22 +659,49 @@ impl Bench<'_> {
         }
     }
 
+    /// How serious the things are that a report calls wrong now. What is down with a node and what is down by itself may be
+    /// copies of the same data.
+    fn severity(&self, kind: Kind, report: &Report) -> Severity {
+        let down = || (self.memory.osds_down().into_iter()).map(|(_, osd)| &osd.what);
+        let is_about_osds = matches!(report.topic(), Topic::Nodes | Topic::Osds);
+        let with_nodes = is_about_osds && !self.memory.osds_with_nodes.is_empty();
+        match with_nodes && kind != Kind::Cleared && severity::are_spread(down()) {
+            true => Severity::Critical,
+            false => severity::of(report),
+        }
+    }
+
     /// What an alert of this topic tells beside its news.
     fn circumstances(&self, topic: Topic) -> Circumstances {
         match topic {
-            Topic::Nodes | Topic::Osds => Circumstances {
+            Topic::Nodes => Circumstances {
+                nodes: u32::try_from(self.all_nodes).unwrap_or(u32::MAX),
+                racks_down: cause::racks_down(
+                    &self.hosts,
+                    self.nodes(),
+                    &self.rules.checks.root_cause,
+                ),
+                ..self.circumstances(Topic::Osds)
+            },
+            Topic::Osds => Circumstances {
                 osds_up: (self.hosts.iter())
                     .map(|(host, found)| (host.clone(), found.up))
                     .collect(),
                 nodes_up: self.nodes_up.clone(),
                 of_nodes: self.memory.osds_by_node(),
+                dark: self.dark.clone(),
                 ..Circumstances::default()
             },
             Topic::Capacity => Circumstances {
                 growth: self.memory.capacity.growth(self.now),
                 ..Circumstances::default()
             },
-            Topic::Blind => Circumstances::default(),
+            Topic::Blind => Circumstances {
+                last_known: (self.memory.outcomes.iter())
+                    .filter_map(|(check, outcome)| Some((*check, outcome.known.clone()?)))
+                    .collect(),
+                ..Circumstances::default()
+            },
         }
     }
 }
@@ -683,11 +762,8 @@ fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
         open.push((Topic::Osds, line));
     }
     if memory.blind.incident.is_some() {
-        let blind: Vec<String> = memory.blind.down.keys().map(ToString::to_string).collect();
-        open.push((
-            Topic::Blind,
-            format!("petanotify cannot see {}", blind.join(", ")),
-        ));
+        let down = memory.blind.down.keys().copied();
+        open.push((Topic::Blind, wording::cannot_see(down)));
     }
     open
 }
@@ -706,7 +782,7 @@ fn unknown(incident_open: bool, cause: String) -> Finding {
 }
 
 /// Which checks could and could not be carried out, in the shape that incidents are judged in.
-fn sight(findings: &[(CheckName, Finding)]) -> Seen<CheckName, String> {
+fn sight(findings: &[(CheckName, Finding)], leader: Option<&Leader>) -> Seen<Unseen, String> {
     let mut seen = Seen {
         down: BTreeMap::new(),
         unseen: BTreeSet::new(),
@@ -715,11 +791,25 @@ fn sight(findings: &[(CheckName, Finding)]) -> Seen<CheckName, String> {
     for (name, finding) in findings {
         match (finding.state, &finding.error) {
             (State::Unknown, error) => {
-                seen.down.insert(*name, error.clone().unwrap_or_default());
+                let cause = error.clone().unwrap_or_default();
+                seen.down.insert(Unseen::Check(*name), cause);
             }
             (State::Ok | State::Alert, _) => {
-                seen.up.insert(*name);
+                seen.up.insert(Unseen::Check(*name));
             }
+        }
+    }
+    match leader {
+        None => {}
+        Some(Leader::There) => {
+            seen.up.insert(Unseen::Leader);
+        }
+        Some(Leader::Lost(servers)) => {
+            let servers = servers_in_words(servers);
+            seen.down.insert(Unseen::Leader, servers);
+        }
+        Some(Leader::Unseen) => {
+            seen.unseen.insert(Unseen::Leader);
         }
     }
     seen
@@ -730,8 +820,16 @@ fn outcome(finding: Finding, before: Option<&Outcome>, now: Timestamp) -> Outcom
         Some(before) if before.state == finding.state => before.since,
         _ => now,
     };
+    let known = match (finding.state, before) {
+        (State::Unknown, Some(before)) => match before.state {
+            State::Unknown => before.known.clone(),
+            State::Ok | State::Alert => Some(before.summary.clone()),
+        },
+        _ => None,
+    };
     Outcome {
         state: finding.state,
+        known,
         since,
         summary: finding.summary,
         error: finding.error,
@@ -824,6 +922,7 @@ mod tests {
                 })
                 .collect(),
             unreadable: BTreeMap::new(),
+            ..Membership::default()
         };
         let tree = |down: &[i64]| OsdTree {
             up: (0..4).filter(|id| !down.contains(id)).map(OsdId).collect(),
@@ -956,6 +1055,133 @@ mod tests {
         let (told, _) = story(&passes, &Checks::default(), &Notify::default());
         let expected = ["", "", "", "", "", "blind raised", "", "blind cleared", ""];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn who_is_blind_tells_what_was_last_known() {
+        let nothing: Sight<'_> = (None, None, None);
+        let down: Sight<'_> = (Some(61), Some(&["node2"]), Some(&[0]));
+        let (checks, notify) = (Checks::default(), Notify::default());
+        let rules = Rules {
+            checks: &checks,
+            notify: &notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let mut memory = Memory::default();
+        let mut told = Vec::new();
+        for at in 0..8 {
+            let sight = if at == 0 { down } else { nothing };
+            let verdict = judge_pass(memory, observed(sight), rules, minute(at));
+            memory = verdict.memory;
+            told.push(verdict.alerts);
+        }
+        let [blind] = told[6].as_slice() else {
+            panic!("{told:?}");
+        };
+        let known: Vec<&str> = blind
+            .circumstances
+            .last_known
+            .values()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            known,
+            [
+                "storage 61 % full (over 60 %), 61 B of 100 B",
+                "1 of 3 nodes down: node2",
+                "1 of 4 OSDs down: osd.0/node1"
+            ]
+        );
+        let (_, memory) = story(&[down, nothing, WELL], &checks, &notify);
+        assert!(
+            memory
+                .outcomes
+                .values()
+                .all(|outcome| outcome.known.is_none())
+        );
+    }
+
+    #[test]
+    fn a_consul_without_leader_is_told_of_after_a_while_and_hides_nothing() {
+        let (checks, notify) = (Checks::default(), Notify::default());
+        let rules = Rules {
+            checks: &checks,
+            notify: &notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let gone = Presence::Down(Absence::Failed);
+        let servers = [("node1", Presence::Alive), ("node2", gone), ("node3", gone)];
+        let servers = servers.map(|(name, presence)| (name.to_owned(), presence));
+        let mut memory = Memory::default();
+        // `-` has a leader, `x` has none, `?` cannot be seen, `!` has none while a node goes down.
+        let told: Vec<String> = (0..)
+            .zip("-xxx?x!x?-".chars())
+            .map(|(at, sight)| {
+                let down: &[&str] = if sight == '!' { &["node2"] } else { &[] };
+                let nodes = (sight != '?').then_some(down);
+                let mut seen = observed((Some(50), nodes, Some(&[])));
+                if let (Some(Ok(membership)), 'x' | '!') = (&mut seen.nodes, sight) {
+                    membership.leaderless = Some(servers.clone().into());
+                }
+                let verdict = judge_pass(std::mem::take(&mut memory), seen, rules, minute(at));
+                memory = verdict.memory;
+                let alerts = verdict.alerts.iter().map(|alert| {
+                    let nodes_alone = Recipient {
+                        checks: vec![CheckName::Nodes],
+                        ..recipient()
+                    };
+                    assert!(alert.concerns(&nodes_alone));
+                    format!("{} {}", alert.report.topic(), alert.kind.as_str())
+                });
+                alerts.collect::<Vec<_>>().join(", ")
+            })
+            .collect();
+        let expected = [
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "nodes raised, blind raised",
+            "nodes cleared",
+            "",
+            "blind cleared",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    fn recipient() -> Recipient {
+        Recipient {
+            address: "ops@example.org".parse().unwrap(),
+            checks: CheckName::ALL.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_node_concerns_those_who_watch_osds_while_osds_are_down_with_it() {
+        let (checks, notify) = (Checks::default(), Notify::default());
+        let rules = Rules {
+            checks: &checks,
+            notify: &notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let osds_alone = Recipient {
+            checks: vec![CheckName::Osds],
+            ..recipient()
+        };
+        for (osds, concerned) in [(&[][..], false), (&[1], true)] {
+            let mut seen = observed((Some(50), Some(&["node2"]), Some(osds)));
+            if let Some(Ok(tree)) = &mut seen.osds {
+                tree.hosts = [("node2".to_owned(), Host::default())].into();
+            }
+            let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
+            assert_eq!(alerts.len(), 1);
+            assert_eq!(alerts[0].concerns(&osds_alone), concerned, "{osds:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod http;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct Members {
     pub presence: BTreeMap<String, Presence>,
     /// Whether access control lists are in force (tag `acls`), which may hide members.
     pub acls: bool,
+    /// The names of those that are servers (tag `role`).
+    pub servers: BTreeSet<String>,
 }
 
 /// What an agent says of itself.
@@ -381,6 +383,9 @@ pub fn parse_members(body: &[u8]) -> anyhow::Result<Members> {
             let named = tags.dc.filter(|Text(dc)| !dc.is_empty());
             members.datacenter = named.map(|Text(dc)| dc.into_owned());
         }
+        if tags.role.is_some_and(|Text(role)| role == "consul") {
+            members.servers.insert(member.name.clone().into_owned());
+        }
         // The numbers are those of hashicorp/serf, serf.MemberStatus.
         let presence = match member.status {
             1 => Presence::Alive,
@@ -436,7 +441,15 @@ pub fn parse_keys(body: &[u8]) -> anyhow::Result<Vec<Key>> {
 ///
 /// A node's name is the field `name` of its value. The prefix itself, folders and keys in folders below it are no nodes.
 pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
-    let mut membership = Membership::default();
+    let servers = || {
+        let servers = members.servers.iter();
+        let servers = servers.map(|name| (name.clone(), presence_of(members, name)));
+        servers.collect()
+    };
+    let mut membership = Membership {
+        leaderless: keys.leaderless.then(servers),
+        ..Membership::default()
+    };
     for entry in &keys.entries {
         let Some(rest) = entry.key.strip_prefix(prefix) else {
             continue;
@@ -450,11 +463,7 @@ pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
         };
         match name {
             Ok(name) => {
-                let presence = members
-                    .presence
-                    .get(&name)
-                    .copied()
-                    .unwrap_or(Presence::Down(Absence::Missing));
+                let presence = presence_of(members, &name);
                 membership.nodes.insert(name, presence);
             }
             Err(reason) => {
@@ -463,6 +472,11 @@ pub fn membership(prefix: &str, keys: &Keys, members: &Members) -> Membership {
         }
     }
     membership
+}
+
+fn presence_of(members: &Members, name: &str) -> Presence {
+    let known = members.presence.get(name).copied();
+    known.unwrap_or(Presence::Down(Absence::Missing))
 }
 
 fn node_name(value: &[u8]) -> Result<String, String> {
@@ -507,6 +521,8 @@ struct Tags<'a> {
     dc: Option<Text<'a>>,
     #[serde(borrow)]
     acls: Option<Text<'a>>,
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]

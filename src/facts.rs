@@ -80,6 +80,8 @@ pub struct Membership {
     /// Keys below the prefix whose value could not be read, each with the reason. The last part of the key is the node's
     /// name on a PetaSAN cluster.
     pub unreadable: BTreeMap<String, String>,
+    /// Consul's servers, where they have no leader: then the list of nodes is what one of them knew last.
+    pub leaderless: Option<BTreeMap<String, Presence>>,
 }
 
 /// What this agent's gossip knows of one node.

@@ -1,6 +1,8 @@
 //! From an alert and a recipient to a mail: subject, text, headers. Pure; sender, time zone and node are arguments.
 
+mod blind;
 pub(crate) mod body;
+mod cause;
 pub(crate) mod document;
 mod flapping;
 pub(crate) mod html;
@@ -23,14 +25,12 @@ use self::document::{Document, Line, Tone};
 use self::html::Head;
 use self::html::look::Mood;
 use self::plain::TEXT_COLUMNS;
-use crate::alert::{Alert, Report};
-use crate::check::CheckName;
+use crate::alert::{Alert, Circumstances, Report};
 use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
 use crate::severity::Severity;
-use crate::text::one_line;
 use crate::wording;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
@@ -286,6 +286,7 @@ fn title(alert: &Alert) -> (String, String) {
         Kind::Raised | Kind::Updated | Kind::Cleared => "",
     };
     let cleared = alert.kind == Kind::Cleared;
+    let told = &alert.circumstances;
     let length = wording::duration(age(alert.began, alert.raised));
     let wordings = match &alert.report {
         Report::Capacity(report) if alert.never_told => vec![format!(
@@ -295,38 +296,33 @@ fn title(alert: &Alert) -> (String, String) {
         )],
         Report::Nodes(change) if alert.never_told => nodes_were_down(change, &length),
         Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
-        Report::Blind(change) if alert.never_told => vec![format!(
-            "petanotify could not see {} for {length}",
-            seen_again(change)
-        )],
         Report::Capacity(report) if cleared => vec![format!(
             "storage {} again (below {})",
             wording::capacity_level(report),
             wording::threshold(report.warn_percent)
         )],
         Report::Capacity(report) => vec![format!("storage {}", wording::capacity_level(report))],
-        Report::Nodes(change) if cleared => vec![all_up("node", &change.over)],
+        Report::Nodes(change) if cleared => vec![cause::all_nodes_up(alert, &change.over)],
         Report::Nodes(change) => {
             let names = flapping::Names {
                 noun: "node",
                 name: &|node: &String| wording::name(node),
                 place: &|_| String::new(),
-                down: &nodes_down,
+                down: &|change| nodes_down(change, told),
             };
             flapping::subjects(change, alert.kind, &names)
         }
-        Report::Osds(change) if cleared => vec![all_up("OSD", &change.over)],
+        Report::Osds(change) if cleared => vec![cause::all_osds_up(alert, &change.over)],
         Report::Osds(change) => {
             let names = flapping::Names {
                 noun: "OSD",
                 name: &OsdId::to_string,
                 place: &flapping::places,
-                down: &osds_down,
+                down: &|change| osds_down(change, told),
             };
             flapping::subjects(change, alert.kind, &names)
         }
-        Report::Blind(_) if cleared => vec!["petanotify can see everything again".to_owned()],
-        Report::Blind(change) => vec![format!("petanotify cannot see {}", unseen(change))],
+        Report::Blind(change) => blind::subject(alert, change, &length),
     };
     let cluster = wording::name(&alert.cluster);
     let room = |cluster: &str| SUBJECT_CHARS.saturating_sub("[] ".len() + cluster.chars().count());
@@ -372,12 +368,9 @@ fn all_recovered<K, T>(over: &[OverItem<K, T>]) -> bool {
     over.iter().all(|o| o.was.ending == Ending::Recovered)
 }
 
-fn nodes_down(change: &Change<String, Absence>) -> Vec<String> {
+fn nodes_down(change: &Change<String, Absence>, told: &Circumstances) -> Vec<String> {
     let down = down_keys(change);
-    let head = match down.len() {
-        1 => "node down".to_owned(),
-        many => format!("{many} nodes down"),
-    };
+    let head = cause::nodes_head(change, told);
     let new = change.new.first().map(|item| &item.key);
     // A damaged state may hold an alert about nothing.
     let Some(first) = new.or(down.first().copied()) else {
@@ -390,11 +383,12 @@ fn nodes_down(change: &Change<String, Absence>) -> Vec<String> {
     all.into_iter().chain(some).collect()
 }
 
-fn osds_down(change: &Change<OsdId, DownOsd>) -> Vec<String> {
+fn osds_down(change: &Change<OsdId, DownOsd>, told: &Circumstances) -> Vec<String> {
     let down = down_keys(change);
     let osds = change.new.iter().chain(&change.still).map(|i| &i.what);
     let head = format!("{} down", wording::count(down.len(), "OSD"));
     let on_hosts = format!("{head}{}", wording::places(osds.clone(), SUBJECT_NAMES));
+    let on_hosts = cause::all_of_one_host(change, told).unwrap_or(on_hosts);
     let counted = format!("{head}{}", wording::places(osds, 0));
     let all = named(&down, |osd| osd.to_string()).map(|all| format!("{on_hosts}: {all}"));
     let mut wordings = Vec::from_iter(all);
@@ -465,18 +459,6 @@ fn down_keys<K: Ord, T>(change: &Change<K, T>) -> Vec<&K> {
     keys
 }
 
-/// The checks that can be carried out again.
-fn seen_again(change: &Change<CheckName, String>) -> String {
-    let checks = change.over.iter().map(|over| over.key.to_string());
-    Vec::from_iter(checks).join(", ")
-}
-
-/// The checks that cannot be carried out.
-fn unseen(change: &Change<CheckName, String>) -> String {
-    let checks: Vec<String> = down_keys(change).iter().map(ToString::to_string).collect();
-    checks.join(", ")
-}
-
 /// The plain text and the HTML, if there is to be any.
 fn parts(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> (String, Option<String>) {
     let document = document(alert, delay, sender);
@@ -537,7 +519,7 @@ fn document(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> Document
         Report::Capacity(report) => capacity_text(&mut text, alert, report),
         Report::Nodes(change) => nodes_text(&mut text, alert, change),
         Report::Osds(change) => osds_text(&mut text, alert, change),
-        Report::Blind(change) => blind_text(&mut text, alert, change),
+        Report::Blind(change) => blind::text(&mut text, alert, change),
     }
     let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
     text.section("Also wrong at this moment", elsewhere);
@@ -679,12 +661,9 @@ fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absenc
     const ALL: &str = "consul members";
     let (plain, flapping) = flapping::apart(change);
     let sentence = |plain: &_| down_sentence("node", alert, plain);
-    text.paragraph(&flapping::sentence(
-        "node",
-        alert,
-        (&plain, &flapping),
-        sentence,
-    ));
+    let mut sentence = flapping::sentence("node", alert, (&plain, &flapping), sentence);
+    sentence.push_str(&cause::nodes_sentences(change, &alert.circumstances));
+    text.paragraph(&sentence);
     let keys = (change.new.iter().chain(&change.still).map(|item| &item.key))
         .chain(change.over.iter().map(|over| &over.key));
     let width = keys.map(|key| wording::name(key).chars().count()).max();
@@ -713,6 +692,7 @@ fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absenc
         let lines = cut(&over, line, ALL);
         text.section_on(Tone::Over, &format!("{heading}, was down from"), lines);
     }
+    cause::nodes_sections(text, change, &alert.circumstances);
     text.section("Look closer with", commands(&[ALL, "ceph osd tree down"]));
 }
 
@@ -730,12 +710,21 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
     let (plain, flapping) = flapping::apart(change);
     let sentence = |plain: &_| down_sentence("OSD", alert, plain);
     let mut sentence = flapping::sentence("OSD", alert, (&plain, &flapping), sentence);
+    let with_nodes = cause::but_with_nodes(&alert.circumstances.of_nodes);
+    if let (Kind::Cleared, Some(but)) = (alert.kind, with_nodes) {
+        let cluster = wording::name(&alert.cluster);
+        let end = if alert.never_told { UNTOLD } else { "" };
+        sentence = format!("All OSDs of cluster {cluster} are up again{but}. {end}");
+    }
     let down = plain.new.iter().chain(&plain.still);
     if plain.new.len() + plain.still.len() > SINGLY {
         let hosts = wording::hosts(down.map(|item| &item.what)).len();
         sentence.push_str(&format!(" They are on {}.", wording::count(hosts, "host")));
     }
     text.paragraph(&sentence);
+    if let Some(dark) = cause::dark_hosts(change, &alert.circumstances) {
+        text.paragraph(&dark);
+    }
     let mut sections = vec![
         (Tone::New, "New", told(&plain.new)),
         (Tone::Still, "Still down", told(&plain.still)),
@@ -926,47 +915,6 @@ fn aligned(rows: &[HostRow]) -> Vec<String> {
     lines
 }
 
-fn blind_text(text: &mut Text<'_>, alert: &Alert, change: &Change<CheckName, String>) {
-    let cluster = wording::name(&alert.cluster);
-    if alert.never_told {
-        text.paragraph(UNTOLD);
-    }
-    if alert.kind == Kind::Cleared {
-        text.paragraph(&format!(
-            "petanotify can carry out all its checks of cluster {cluster} again. What has changed \
-             meanwhile is told in mails of its own."
-        ));
-    } else {
-        let names = unseen(change);
-        text.paragraph(&format!(
-            "petanotify cannot see the state of cluster {cluster}: {names} could not be checked for \
-             some time. Until it can, no alert about them will come, and what was told before \
-             stands."
-        ));
-    }
-    let mut lines = Vec::new();
-    for item in change.new.iter().chain(&change.still) {
-        let since = text.since(item.since);
-        lines.push(Line::Row(format!("{:<8}  {since}", item.key)));
-        lines.push(Line::Below(10, one_line(&item.what)));
-    }
-    text.section_on(Tone::New, "Not seen", lines);
-    let over = change.over.iter().map(|over| {
-        let span = text.span(over.was.since, over.was.until);
-        format!("{:<8}  {span}", over.key)
-    });
-    let over = Vec::from_iter(over);
-    text.section_on(Tone::Over, "Seen again, was not seen from", over);
-    text.section(
-        "Look closer with",
-        commands(&[
-            "petanotify check --dry-run -v",
-            "ceph status",
-            "consul members",
-        ]),
-    );
-}
-
 /// Why a mail tells of the end of something that was never told of.
 const UNTOLD: &str = "It is over by now; while it lasted, no mail about it could be delivered.";
 
@@ -1037,8 +985,9 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::Circumstances;
+    use crate::check::CheckName;
     use crate::check::growth::Growth;
+    use crate::check::sight::Unseen;
     use crate::flapping::Flapping;
     use crate::incident::Over;
     use crate::queue::{Queue, Recovery};
@@ -1339,8 +1288,8 @@ pub(crate) mod tests {
                     Kind::Raised,
                     blind(
                         vec![
-                            item(CheckName::Capacity, BEGAN, cause.to_owned()),
-                            item(CheckName::Osds, BEGAN, cause.to_owned()),
+                            item(Unseen::Check(CheckName::Capacity), BEGAN, cause.to_owned()),
+                            item(Unseen::Check(CheckName::Osds), BEGAN, cause.to_owned()),
                         ],
                         vec![],
                         vec![],
@@ -1356,7 +1305,7 @@ pub(crate) mod tests {
                         vec![],
                         vec![],
                         vec![over(
-                            CheckName::Capacity,
+                            Unseen::Check(CheckName::Capacity),
                             Ending::Recovered,
                             cause.to_owned(),
                         )],
@@ -1414,7 +1363,11 @@ pub(crate) mod tests {
                         blind(
                             vec![],
                             vec![],
-                            vec![over(CheckName::Osds, Ending::Recovered, cause.to_owned())],
+                            vec![over(
+                                Unseen::Check(CheckName::Osds),
+                                Ending::Recovered,
+                                cause.to_owned(),
+                            )],
                         ),
                     )
                 },
@@ -1548,6 +1501,233 @@ pub(crate) mod tests {
         ]
     }
 
+    fn all_examples() -> impl Iterator<Item = (&'static str, &'static str, Alert)> {
+        examples().into_iter().chain(of_one_cause())
+    }
+
+    /// Mails about one cause and what it has brought down, and about what cannot be seen.
+    fn of_one_cause() -> Vec<(&'static str, &'static str, Alert)> {
+        let nodes = |new, still, over| Report::Nodes(change(new, still, over));
+        let osds = |new, still, over| Report::Osds(change(new, still, over));
+        let blind = |new, still, over| Report::Blind(change(new, still, over));
+        let failed = |node: &str, since| item(node.to_owned(), since, Absence::Failed);
+        let back = |node: &str| over(node.to_owned(), Ending::Recovered, Absence::Failed);
+        let on = |host: &str| osd(Some(host), "down", false, false);
+        let with = |node: &str, osds: std::ops::RangeInclusive<i64>| {
+            (node.to_owned(), osds.map(OsdId).collect())
+        };
+        let under = |circumstances, alert| Alert {
+            circumstances,
+            ..alert
+        };
+        let none = Circumstances::default;
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let leader = "2 of 3 servers are gone: node2 (failed), node3 (failed)";
+        vec![
+            (
+                "node-with-osds-raised",
+                "[prod] node down: node3",
+                under(
+                    Circumstances {
+                        nodes: 5,
+                        of_nodes: [with("node3", 24..=35)].into(),
+                        ..none()
+                    },
+                    alert(Kind::Raised, nodes(vec![failed("node3", BEGAN)], vec![], vec![])),
+                ),
+            ),
+            (
+                "nodes-with-osds-updated",
+                "[prod] rack r2 and 1 more node down: node3, node4, node9",
+                under(
+                    Circumstances {
+                        nodes: 9,
+                        of_nodes: [
+                            with("node3", 24..=35),
+                            with("node4", 36..=47),
+                            with("node9", 90..=90),
+                            with("node5", 50..=51),
+                        ]
+                        .into(),
+                        racks_down: [("r2".to_owned(), names(&["node3", "node4"]))].into(),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Updated,
+                        nodes(
+                            vec![failed("node4", NOW), failed("node9", NOW)],
+                            vec![failed("node3", BEGAN)],
+                            vec![back("node5")],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "rack-down",
+                "[prod] racks r1, r2 down: node1, node2, node3, node4",
+                under(
+                    Circumstances {
+                        nodes: 8,
+                        racks_down: [
+                            ("r1".to_owned(), names(&["node1", "node2"])),
+                            ("r2".to_owned(), names(&["node3", "node4"])),
+                        ]
+                        .into(),
+                        of_nodes: (1..=4)
+                            .map(|number| {
+                                with(&format!("node{number}"), 10 * number..=10 * number + 9)
+                            })
+                            .collect(),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Raised,
+                        nodes(
+                            (1..=4)
+                                .map(|number| failed(&format!("node{number}"), BEGAN))
+                                .collect(),
+                            vec![],
+                            vec![],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "majority-down",
+                "[prod] 11 of 20 nodes down: node10 and 10 more",
+                under(
+                    Circumstances {
+                        nodes: 20,
+                        ..none()
+                    },
+                    alert(
+                        Kind::Raised,
+                        nodes(
+                            (10..=20)
+                                .map(|number| failed(&format!("node{number}"), BEGAN))
+                                .collect(),
+                            vec![],
+                            vec![],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "node-back-without-osds",
+                "[prod] all nodes are up again, 3 OSDs not yet",
+                under(
+                    Circumstances {
+                        nodes: 5,
+                        of_nodes: [with("node3", 24..=26)].into(),
+                        ..none()
+                    },
+                    alert(Kind::Cleared, nodes(vec![], vec![], vec![back("node3")])),
+                ),
+            ),
+            (
+                "osds-cleared-but-for-a-node",
+                "[prod] all other OSDs are up again (down: 12 with node3)",
+                under(
+                    Circumstances {
+                        of_nodes: [with("node3", 24..=35)].into(),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Cleared,
+                        osds(
+                            vec![],
+                            vec![],
+                            vec![over(OsdId(4), Ending::Recovered, on("node1"))],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "host-dark",
+                "[prod] all 3 OSDs down on node3, which is alive: osd.4, osd.5, osd.6",
+                under(
+                    Circumstances {
+                        dark: [("node3".to_owned(), "node3".to_owned())].into(),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Raised,
+                        osds(
+                            (4..=6).map(|id| item(OsdId(id), BEGAN, on("node3"))).collect(),
+                            vec![],
+                            vec![],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "blind-frozen",
+                "[prod] petanotify cannot see capacity, osds; Consul cannot elect a leader",
+                under(
+                    Circumstances {
+                        last_known: [
+                            (
+                                CheckName::Capacity,
+                                "storage 41 % full, 3.29 TiB of 8.00 TiB".to_owned(),
+                            ),
+                            (
+                                CheckName::Osds,
+                                "13 of 48 OSDs down (12 with node3): osd.4/node1, osd.24/node3, osd.25/node3, \
+                                 osd.26/node3, osd.27/node3 and 8 more"
+                                    .to_owned(),
+                            ),
+                        ]
+                        .into(),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Updated,
+                        blind(
+                            vec![item(Unseen::Leader, NOW, leader.to_owned())],
+                            vec![
+                                item(
+                                    Unseen::Check(CheckName::Capacity),
+                                    BEGAN,
+                                    "ceph status: timed out".to_owned(),
+                                ),
+                                item(
+                                    Unseen::Check(CheckName::Osds),
+                                    BEGAN,
+                                    "ceph osd tree: timed out".to_owned(),
+                                ),
+                            ],
+                            vec![],
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "no-leader-raised",
+                "[prod] Consul cannot elect a leader: 2 of 3 servers are gone",
+                alert(
+                    Kind::Raised,
+                    blind(
+                        vec![item(Unseen::Leader, BEGAN, leader.to_owned())],
+                        vec![],
+                        vec![],
+                    ),
+                ),
+            ),
+            (
+                "no-leader-cleared",
+                "[prod] Consul has a leader again",
+                alert(
+                    Kind::Cleared,
+                    blind(
+                        vec![],
+                        vec![],
+                        vec![over(Unseen::Leader, Ending::Recovered, leader.to_owned())],
+                    ),
+                ),
+            ),
+        ]
+    }
+
     pub(super) fn sender() -> Sender {
         Sender {
             from: "PetaSAN <storage@example.org>".parse().unwrap(),
@@ -1595,7 +1775,7 @@ pub(crate) mod tests {
 
     #[test]
     fn subjects_tell_cluster_what_and_where() {
-        for (name, expected, alert) in examples() {
+        for (name, expected, alert) in all_examples() {
             assert_eq!(subject(&alert), expected, "{name}");
         }
     }
@@ -1604,7 +1784,7 @@ pub(crate) mod tests {
     #[test]
     fn mails_are_the_golden_ones() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-        for (name, _, alert) in examples() {
+        for (name, _, alert) in all_examples() {
             // The version in the signature changes with every release.
             let mail = composed(&alert).replace(env!("CARGO_PKG_VERSION"), "VERSION");
             let path = format!("{folder}/{name}.eml");

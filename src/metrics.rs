@@ -244,6 +244,7 @@ mod tests {
             since: at("2026-11-23T02:14:00Z"),
             summary: String::new(),
             error: None,
+            known: None,
         }
     }
 

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{CapacityMemory, Memory, Outcome, State as CheckState};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
+use crate::check::sight::Unseen;
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Down, age};
 use crate::output::Style;
@@ -152,6 +153,9 @@ impl<'a> Screen<'a> {
         if !unseen.is_empty() {
             let unseen = format!("cannot see {}", unseen.join(", "));
             found.push((Paint::Doubtful, unseen));
+        }
+        if memory.blind.down.contains_key(&Unseen::Leader) {
+            found.push((Paint::Doubtful, "Consul has no leader".to_owned()));
         }
         if self.is_stuck(&state.queue) {
             let mails = wording::count(state.queue.len(), "mail");
@@ -750,6 +754,7 @@ mod tests {
         Ok(Membership {
             nodes,
             unreadable: BTreeMap::new(),
+            ..Membership::default()
         })
     }
 

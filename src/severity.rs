@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Report;
 use crate::check::capacity::Level;
+use crate::facts::DownOsd;
 
 /// Nodes that are down at once, from which on an alert is critical: with two gone, what is kept in two copies may be out of
 /// reach, and Consul as well as the monitors, of which there are three on most clusters, have lost their majority.
@@ -50,10 +51,7 @@ pub fn of(report: &Report) -> Severity {
         Report::Nodes(change) => change.new.len() + change.still.len() >= CRITICAL_NODES,
         Report::Osds(change) => {
             let down = change.new.iter().chain(&change.still);
-            // Ceph has given up one that is out, and copies its data elsewhere.
-            let counting = down.map(|item| &item.what).filter(|osd| !osd.out);
-            let hosts: BTreeSet<_> = counting.map(|osd| &osd.host).collect();
-            hosts.len() >= CRITICAL_HOSTS
+            are_spread(down.map(|item| &item.what))
         }
         // Whatever happens meanwhile, nobody would hear of it.
         Report::Blind(change) => !change.new.is_empty() || !change.still.is_empty(),
@@ -64,6 +62,14 @@ pub fn of(report: &Report) -> Severity {
     }
 }
 
+/// Whether OSDs that are down are on so many hosts that copies of the same data may be among them.
+pub fn are_spread<'a>(down: impl Iterator<Item = &'a DownOsd>) -> bool {
+    // Ceph has given up one that is out, and copies its data elsewhere.
+    let counting = down.filter(|osd| !osd.out);
+    let hosts: BTreeSet<_> = counting.map(|osd| &osd.host).collect();
+    hosts.len() >= CRITICAL_HOSTS
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -72,7 +78,8 @@ mod tests {
     use super::*;
     use crate::check::CheckName;
     use crate::check::capacity::Reading;
-    use crate::facts::{Absence, DownOsd, OsdId};
+    use crate::check::sight::Unseen;
+    use crate::facts::{Absence, OsdId};
     use crate::incident::{Change, Ending, Item, Over, OverItem};
 
     fn items<K, T>(things: Vec<(K, T)>) -> Vec<Item<K, T>> {
@@ -150,7 +157,8 @@ mod tests {
         });
         let blind = |new: &[CheckName], still: &[CheckName]| {
             let unseen = |checks: &[CheckName]| {
-                items(checks.iter().map(|check| (*check, String::new())).collect())
+                let unseen = checks.iter().map(|check| Unseen::Check(*check));
+                items(unseen.map(|unseen| (unseen, String::new())).collect())
             };
             Report::Blind(Change {
                 new: unseen(new),

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Memory;
 use crate::check::capacity::{Level, Reading};
+use crate::check::sight::Unseen;
 use crate::facts::{Absence, DownOsd, Membership, OsdId};
 use crate::flapping::Flapping;
 use crate::incident::{Down, Watch, age};
@@ -278,6 +279,21 @@ pub fn went_down(flapping: &Flapping, last: Timestamp) -> String {
         "went down {} {span}",
         count(flapping.downs as usize, "time")
     )
+}
+
+/// `petanotify cannot see capacity, osds; Consul cannot elect a leader`
+pub fn cannot_see(unseen: impl Iterator<Item = Unseen> + Clone) -> String {
+    let checks: Vec<String> = (unseen.clone().filter_map(Unseen::check))
+        .map(|check| check.to_string())
+        .collect();
+    let cannot_see = format!("petanotify cannot see {}", checks.join(", "));
+    let no_leader = "Consul cannot elect a leader";
+    let mut unseen = unseen;
+    match (checks.is_empty(), unseen.any(|key| key == Unseen::Leader)) {
+        (_, false) => cannot_see,
+        (true, true) => no_leader.to_owned(),
+        (false, true) => format!("{cannot_see}; {no_leader}"),
+    }
 }
 
 /// A summary of nodes or OSDs without the names at its end, where these are listed elsewhere: `2 of 8 OSDs down`.

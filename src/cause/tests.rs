@@ -53,6 +53,7 @@ impl Cluster {
                     })
                     .collect(),
                 unreadable: BTreeMap::new(),
+                ..Membership::default()
             }
         };
         let tree = || {

@@ -4,6 +4,7 @@ pub mod capacity;
 pub mod growth;
 pub mod nodes;
 pub mod osds;
+pub mod sight;
 
 use std::fmt;
 

@@ -64,6 +64,7 @@ mod tests {
                 .iter()
                 .map(|key| ((*key).to_owned(), "not JSON".to_owned()))
                 .collect(),
+            ..Membership::default()
         }
     }
 

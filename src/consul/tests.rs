@@ -82,6 +82,8 @@ fn the_recorded_answers_say_who_is_alive() {
         let members = parse_members(recorded).unwrap();
         assert_eq!(members.datacenter.as_deref(), Some("petasan"));
         assert!(!members.acls);
+        let servers = ["node1", "node2", "node3"].map(str::to_owned);
+        assert_eq!(members.servers, BTreeSet::from(servers));
         let membership = membership(NODES, &keys, &members);
         let expected = ["node1", "node2", "node3", "node4", "node5"].map(|name| {
             let absence = down.iter().find(|(absent, _)| *absent == name);
@@ -90,7 +92,27 @@ fn the_recorded_answers_say_who_is_alive() {
         });
         assert_eq!(membership.nodes, BTreeMap::from(expected));
         assert_eq!(membership.unreadable, BTreeMap::new());
+        assert_eq!(membership.leaderless, None);
     }
+}
+
+#[test]
+fn the_servers_are_told_where_they_have_no_leader() {
+    let mut members = parse_members(NODE5_FAILED).unwrap();
+    let failed = Presence::Down(Absence::Failed);
+    members.presence.insert("node2".to_owned(), failed);
+    let keys = Keys {
+        entries: Vec::new(),
+        leaderless: true,
+    };
+    let servers = [
+        ("node1", Presence::Alive),
+        ("node2", failed),
+        ("node3", Presence::Alive),
+    ];
+    let servers = servers.map(|(name, presence)| (name.to_owned(), presence));
+    let membership = membership(NODES, &keys, &members);
+    assert_eq!(membership.leaderless, Some(servers.into()));
 }
 
 #[test]
@@ -564,6 +586,7 @@ fn missing_nodes_that_the_token_may_not_see_are_set_aside() {
             ("hidden".to_owned(), missing),
         ]),
         unreadable: BTreeMap::new(),
+        ..Membership::default()
     };
     let verdicts = r#"[{"Resource":"node","Segment":"gone","Access":"read","Allow":true},
                        {"Resource":"node","Segment":"hidden","Access":"read","Allow":false}]"#;

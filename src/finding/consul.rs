@@ -205,6 +205,7 @@ mod tests {
                 datacenter: Some("petasan".to_owned()),
                 presence: presence.clone(),
                 acls: false,
+                ..Members::default()
             },
             identity: Ok(Some(Identity {
                 node: "node1".to_owned(),

@@ -184,6 +184,7 @@ fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -
         nodes: Some(Ok(Membership {
             nodes,
             unreadable: BTreeMap::new(),
+            leaderless: None,
         })),
         osds: Some(Ok(tree)),
     }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod by_hand;
+mod cause;
 mod ceph;
 mod certificates;
 mod cli;

@@ -10,6 +10,7 @@ use super::look::Mood;
 use super::{Head, MOST_BYTES, draw};
 use crate::alert::{Alert, Circumstances, Report};
 use crate::check::CheckName;
+use crate::check::sight::Unseen;
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Ending, Kind};
 use crate::message::document::Document;
@@ -316,8 +317,8 @@ impl Names {
                 Report::Osds(change(new, still, gone))
             }
             2 => {
-                let cause = item(CheckName::Osds, BEGAN, self.name());
-                let gone = over(CheckName::Nodes, ending, self.name());
+                let cause = item(Unseen::Check(CheckName::Osds), BEGAN, self.name());
+                let gone = over(Unseen::Check(CheckName::Nodes), ending, self.name());
                 match kind {
                     Kind::Cleared => Report::Blind(change(vec![], vec![], vec![gone])),
                     _ => Report::Blind(change(vec![cause], vec![], vec![gone])),
