@@ -218,10 +218,11 @@ fn homes<'a>(
     rules: &RootCause,
 ) -> BTreeMap<&'a str, &'a str> {
     let names = Names::of(nodes);
+    let odd: HashMap<String, &String> = (rules.hosts.iter())
+        .map(|(host, node)| (host.to_lowercase(), node))
+        .collect();
     let homes = hosts.keys().filter_map(|host| {
-        let mut odd = rules.hosts.iter();
-        let odd = odd.find(|(name, _)| name.to_lowercase() == host.to_lowercase());
-        let node = odd.map_or(host, |(_, node)| node);
+        let node = odd.get(&host.to_lowercase()).copied().unwrap_or(host);
         Some((host.as_str(), names.find(node)?))
     });
     homes.collect()
