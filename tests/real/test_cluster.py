@@ -115,6 +115,13 @@ class Scenario(unittest.TestCase):
         self.assertEqual(run.stderr, "")
         self.expect_no_mail()
 
+    def check_until_mail(self, **expected):
+        """Passes until one of them has brought a mail."""
+        deadline = time.monotonic() + 60
+        while not self.mail.read("ops"):
+            self.assertLess(time.monotonic(), deadline, "no pass brought a mail")
+            self.check(**expected)
+
     def expect_mails(self, *subjects, to=("ops", "oncall"), raised_in=-1):
         """Each of these mailboxes got one mail per pattern and nothing else; all others nothing.
 
@@ -416,6 +423,58 @@ class LibradosScenarios(Scenario):
         self.assertIn("[errno 13] RADOS permission denied", refused.stderr)
 
 
+class OneCauseScenarios(Scenario):
+    """A host is a CRUSH host of Ceph, and a node of Consul; node2 holds osd.1 and osd.3."""
+
+    everybody = ("ops", "oncall", "admin")
+
+    def test_host_dies_and_returns(self):
+        """a host dies, its OSDs are seen first: one mail; it returns without one of its OSDs"""
+        self.petanotify.settings["checks.osds"] = {"return_grace": "3s"}
+        self.check_quiet()
+        self.ceph.kill_osd(1)
+        self.ceph.kill_osd(3)
+        self.check_quiet()
+        self.consul.kill("node2")
+        self.check()
+        first = self.expect_mails(r"\[prod\] node down: node2", to=self.everybody)
+        text = first["ops"][0].get_body(("plain",)).get_content()
+        self.assertIn("node2  2 OSDs  osd.1, osd.3", text)
+        self.check_quiet()
+        self.assertEqual(self.check_states(), {"capacity": "ok", "nodes": "alert", "osds": "ok"})
+        self.assertIn("2 with node2", self.petanotify.run("status").stdout)
+
+        self.ceph.return_osd(1)
+        self.consul.restart("node2")
+        self.check()
+        subject = r"\[prod\] all nodes are up again, 1 OSD not yet"
+        end = self.expect_mails(subject, to=self.everybody)
+        self.expect_thread(first, end)
+        self.check_until_mail()
+        first = self.expect_mails(r"\[prod\] 1 OSD down on node2: osd\.3")
+        self.ceph.return_osd(3)
+        self.check()
+        end = self.expect_mails(r"\[prod\] all OSDs are up again")
+        self.expect_thread(first, end)
+        self.check_quiet()
+
+    def test_all_osds_of_a_living_host(self):
+        """all OSDs of a host die while its node lives: that is told after the grace"""
+        self.petanotify.settings["checks.osds"] = {"host_grace": "3s"}
+        self.check_quiet()
+        self.ceph.kill_osd(1)
+        self.ceph.kill_osd(3)
+        self.check_quiet()
+        self.check_until_mail()
+        subject = r"\[prod\] both OSDs down on node2, which is alive: osd\.1, osd\.3"
+        first = self.expect_mails(subject)
+        self.ceph.return_osd(1)
+        self.ceph.return_osd(3)
+        self.check()
+        end = self.expect_mails(r"\[prod\] all OSDs are up again")
+        self.expect_thread(first, end)
+
+
 class ConsulScenarios(Scenario):
     everybody = ("ops", "oncall", "admin")
 
@@ -453,6 +512,24 @@ class ConsulScenarios(Scenario):
         self.check()
         end = self.expect_mails(r"\[prod\] all nodes are up again", to=self.everybody)
         self.expect_thread(first, end)
+        self.check_quiet()
+
+    def test_leader_lost_for_long(self):
+        """Consul has no leader for longer than blind_after: that is told with the servers gone"""
+        self.petanotify.settings["notify"] = {"blind_after": "1s"}
+        self.check_quiet()
+        self.consul.kill_servers("node2", "node3")
+        self.check(said=[r"(?i)leader"])
+        self.expect_mails(r"\[prod\] 2 nodes down: node2, node3", to=self.everybody)
+        self.check_until_mail(said=[r"(?i)leader"])
+        subject = r"\[prod\] Consul cannot elect a leader: 2 of 3 servers are gone"
+        first = self.expect_mails(subject, to=self.everybody)
+        text = first["admin"][0].get_body(("plain",)).get_content()
+        self.assertIn("node2 (failed), node3 (failed)", text)
+        self.consul.heal()
+        self.check()
+        subjects = (r"\[prod\] all nodes are up again", r"\[prod\] Consul has a leader again")
+        self.expect_mails(*subjects, to=self.everybody)
         self.check_quiet()
 
     def test_node_that_cannot_be_read(self):
