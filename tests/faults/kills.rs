@@ -155,7 +155,8 @@ impl Campaign {
     fn show(&mut self) {
         let down = self.down();
         let osd = |id| (id, if down.contains(&id) { "down" } else { "up" });
-        let hosts = [[osd(0), osd(1)], [osd(2), osd(3)]];
+        // One on each host is up, or those that are down would be taken for the host's.
+        let hosts = [[osd(0), osd(1), osd(4)], [osd(2), osd(3), osd(5)]];
         self.cluster
             .ceph
             .osds(tree(&[("node1", &hosts[0]), ("node2", &hosts[1])]));
