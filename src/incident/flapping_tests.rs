@@ -6,6 +6,7 @@ use super::*;
 use crate::settings::Hold;
 
 type TestWatch = Watch<u32, ()>;
+type TestChange = Change<u32, ()>;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
@@ -49,7 +50,7 @@ fn written(key: u32, flapping: Option<&Flapping>) -> String {
     })
 }
 
-fn line(minute: usize, raise: &Raise<Change<u32, ()>>) -> String {
+fn line(minute: usize, raise: &Raise<TestChange>) -> String {
     let items = |items: &[Item<u32, ()>]| {
         let items = items.iter().map(|item| written(item.key, item.flaps()));
         items.collect::<Vec<_>>().join(",")
@@ -73,9 +74,16 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
+    /// What is told in which minutes, in writing, and what is remembered.
     fn told(&self, things: &[&str]) -> (Vec<String>, TestWatch) {
+        let (raised, memory) = self.raised(things);
+        let told = raised.iter().map(|(minute, raise)| line(*minute, raise));
+        (told.collect(), memory)
+    }
+
+    fn raised(&self, things: &[&str]) -> (Vec<(usize, Raise<TestChange>)>, TestWatch) {
         let mut memory = TestWatch::default();
-        let mut told = Vec::new();
+        let mut raised = Vec::new();
         for minute in 0..things[0].len() {
             let policy = Policy {
                 topic: "osds",
@@ -87,9 +95,9 @@ impl Story<'_> {
             let now = at(i64::try_from(minute).unwrap());
             let (next, raise) = judge(memory, seen(things, minute), &policy, now);
             memory = next;
-            told.extend(raise.map(|raise| line(minute, &raise)));
+            raised.extend(raise.map(|raise| (minute, raise)));
         }
-        (told, memory)
+        (raised, memory)
     }
 }
 
@@ -353,6 +361,14 @@ fn what_is_remembered_of_flapping_survives_the_state_file() {
     let text = serde_json::to_string(&memory).unwrap();
     assert_eq!(serde_json::from_str::<TestWatch>(&text).unwrap(), memory);
     assert!(text.contains("went_down"), "{text}");
+    let (raised, _) = USUAL.raised(&["DUDUDUDUUUUUU", "DDDDDDDDDDDDU"]);
+    let mut flapping = 0;
+    for (_, Raise { report, .. }) in raised {
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<TestChange>(&text).unwrap(), report);
+        flapping += text.matches("\"flapping\"").count();
+    }
+    assert_eq!(flapping, 2, "told once, and over");
     let (_, quiet) = USUAL.told(&["U"]);
     let text = serde_json::to_string(&quiet).unwrap();
     assert_eq!(text, r#"{"incident":null,"down":[],"over":[]}"#);
