@@ -127,7 +127,7 @@ fn as_headline(words: &str) -> String {
 fn draw_picture(out: &mut Markup, alert: &Alert) {
     if let Report::Capacity(reading) = &alert.report {
         row(out, "6px 32px 6px");
-        bar::draw(out, reading);
+        bar::draw(out, reading, alert.circumstances.growth.as_ref());
         out.raw("</td></tr>\n");
         return;
     }

@@ -1,19 +1,24 @@
-//! How full the storage is, as a bar with both levels marked.
+//! How full the storage is, as a bar with both levels marked, and how much fuller it will be in a week.
 
 use super::markup::Markup;
 use crate::check::capacity::{Level, Reading};
+use crate::check::growth::Growth;
 use crate::wording;
 
 /// From this level on its label ends below its mark, else it begins there: so it never leaves the bar.
 const LABEL_LEFT_FROM: f64 = 40.0;
 
-/// Draws the figure, the bar and the two levels.
-pub(super) fn draw(out: &mut Markup, reading: &Reading) {
-    let (class, ink, fill) = match reading.level {
-        Level::Ok => ("to", "#067647", "#2da44e"),
-        Level::Warn => ("ts", "#93540a", "#d98a0b"),
-        Level::Critical => ("tn", "#b42318", "#d92d20"),
+/// How far ahead the growth is drawn.
+const DAYS: f64 = 7.0;
+
+/// Draws the figure, the bar and the two levels; the growth where it is sure.
+pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>) {
+    let (class, ink) = match reading.level {
+        Level::Ok => ("to", "#067647"),
+        Level::Warn => ("ts", "#93540a"),
+        Level::Critical => ("tn", "#b42318"),
     };
+    let growth = growth.filter(|growth| !growth.ahead(reading).is_empty());
     let percent = wording::percent_over(reading.percent, reading.limit());
     let (warn, critical) = (reading.warn_percent, reading.critical_percent);
     let free = reading.total_bytes.saturating_sub(reading.used_bytes);
@@ -35,9 +40,24 @@ pub(super) fn draw(out: &mut Markup, reading: &Reading) {
         ))
         .raw("\">");
     label(out, warn, "warn");
-    segments(out, reading, fill);
+    segments(out, reading, growth);
     label(out, critical, "critical");
     out.raw("</div>\n");
+    if growth.is_some() {
+        out.raw("<div class=\"mu\" style=\"font-size: 12px; line-height: 18px; color: #5d6b7e\">")
+            .raw("<span aria-hidden=\"true\" style=\"display: inline-block; width: 12px; height: 12px; background: ")
+            .raw(colours(reading.level).1)
+            .raw("\">&nbsp;</span> in 7 days, at this pace</div>\n");
+    }
+}
+
+/// Of what is used, and of what will be.
+fn colours(level: Level) -> (&'static str, &'static str) {
+    match level {
+        Level::Ok => ("#2da44e", "#8fd3a6"),
+        Level::Warn => ("#d98a0b", "#f0c06a"),
+        Level::Critical => ("#d92d20", "#f29a93"),
+    }
 }
 
 /// The name of a level, next to where it is marked in the bar.
@@ -67,10 +87,14 @@ fn raw_or_text(out: &mut Markup, words: &str) {
 }
 
 /// The bar itself, cut wherever something begins or ends: what is used, the room below the levels, between and above them.
-fn segments(out: &mut Markup, reading: &Reading, fill: &str) {
+fn segments(out: &mut Markup, reading: &Reading, growth: Option<&Growth>) {
     let (warn, critical) = (reading.warn_percent, reading.critical_percent);
     let used = reading.percent.clamp(0.0, 100.0);
-    let mut ends = [used, warn, critical, 100.0];
+    let (fill, fill_soon) = colours(reading.level);
+    let more = growth.map_or(0.0, |growth| growth.bytes_per_day as f64 * DAYS);
+    let more = 100.0 * more / reading.total_bytes.max(1) as f64;
+    let soon = (used + more).clamp(used, 100.0);
+    let mut ends = [used, soon, warn, critical, 100.0];
     ends.sort_by(f64::total_cmp);
     open(out);
     let mut from = 0.0;
@@ -80,6 +104,7 @@ fn segments(out: &mut Markup, reading: &Reading, fill: &str) {
         }
         let (class, ground) = match to {
             to if to <= used => ("", fill),
+            to if to <= soon => ("", fill_soon),
             to if to <= warn => ("z0 ", "#e4e8ed"),
             to if to <= critical => ("z1 ", "#fbeac2"),
             _ => ("z2 ", "#fadbd8"),
@@ -110,4 +135,78 @@ fn open(out: &mut Markup) {
 
 fn share(percent: f64) -> String {
     format!("{percent:.1}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_the_bar_are_the_whole_and_the_levels_are_marked() {
+        let growth = |bytes_per_day: i64| Growth {
+            bytes_per_day,
+            lowest: bytes_per_day,
+            highest: bytes_per_day,
+        };
+        // Percent used, the levels, growth in thousandths a day; the parts and how many of them are marked.
+        for (percent, warn, critical, pace, widths, marks) in [
+            (
+                61.0,
+                60.0,
+                85.0,
+                None,
+                &["60.0%", "1.0%", "24.0%", "15.0%"][..],
+                2,
+            ),
+            (
+                61.0,
+                60.0,
+                85.0,
+                Some(10),
+                &["60.0%", "1.0%", "7.0%", "17.0%", "15.0%"],
+                2,
+            ),
+            (
+                90.0,
+                60.0,
+                85.0,
+                Some(500),
+                &["60.0%", "25.0%", "5.0%", "10.0%"],
+                2,
+            ),
+            (
+                90.0,
+                60.0,
+                85.0,
+                Some(-10),
+                &["60.0%", "25.0%", "5.0%", "10.0%"],
+                2,
+            ),
+            (60.0, 60.0, 60.0, None, &["60.0%", "40.0%"], 1),
+            (0.0, 0.1, 100.0, None, &["0.1%", "99.9%"], 1),
+            (120.0, 100.0, 100.0, None, &["100.0%"], 0),
+        ] {
+            let reading = Reading {
+                level: Level::Warn,
+                percent,
+                used_bytes: 0,
+                total_bytes: 1000,
+                warn_percent: warn,
+                critical_percent: critical,
+            };
+            let mut out = Markup::default();
+            segments(&mut out, &reading, pace.map(growth).as_ref());
+            let html = out.into_lines().replace('\n', " ");
+            let found = html.split(" width=\"").skip(2);
+            let found: Vec<&str> = found
+                .map(|part| part.split('"').next().unwrap_or_default())
+                .collect();
+            assert_eq!(found, widths, "{percent} {pace:?}");
+            assert_eq!(
+                html.matches("border-right").count(),
+                marks,
+                "{percent} {pace:?}"
+            );
+        }
+    }
 }

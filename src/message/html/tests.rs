@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mailparse::MailHeaderMap as _;
 
@@ -163,6 +164,7 @@ fn stories() -> Vec<(&'static str, Alert)> {
         ("osds-cleared", cleared),
         ("nodes-raised", node),
         ("capacity-raised", named("capacity-raised")),
+        ("capacity-growing", named("capacity-growing")),
         ("capacity-critical", named("capacity-critical")),
         ("blind-raised", named("blind-raised")),
         ("many-osds-raised", many),
@@ -191,6 +193,13 @@ fn parts_are_the_golden_ones() {
     for (name, alert) in stories() {
         assert_golden(&format!("{name}.html"), &html(&alert));
     }
+    let late = Some(Duration::from_secs(11_520));
+    let sender = Sender {
+        html: true,
+        ..sender()
+    };
+    let (_, html) = parts(&named("osds-never-told"), late, &sender);
+    assert_golden("late.html", &html.unwrap());
 }
 
 #[test]
