@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::markup::Markup;
 use crate::alert::{Alert, Report};
-use crate::facts::{DownOsd, OsdId};
+use crate::facts::{Absence, DownOsd, OsdId};
+use crate::incident::Item;
 use crate::wording;
 
 /// So many squares are drawn at most; each takes up to 60 bytes.
@@ -38,17 +39,32 @@ enum Kind {
     Down,
     Out,
     Destroyed,
+    Flapping,
     Up,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Down, Kind::Out, Kind::Destroyed, Kind::Up];
+    const ALL: [Kind; 5] = [
+        Kind::Down,
+        Kind::Out,
+        Kind::Destroyed,
+        Kind::Flapping,
+        Kind::Up,
+    ];
 
-    fn of(osd: &DownOsd) -> Kind {
-        match (osd.status.as_str(), osd.out) {
-            ("destroyed", _) => Kind::Destroyed,
-            (_, true) => Kind::Out,
-            (_, false) => Kind::Down,
+    fn of_osd(item: &Item<OsdId, DownOsd>) -> Kind {
+        match (item.flaps(), item.what.status.as_str(), item.what.out) {
+            (Some(_), _, _) => Kind::Flapping,
+            (None, "destroyed", _) => Kind::Destroyed,
+            (None, _, true) => Kind::Out,
+            (None, _, false) => Kind::Down,
+        }
+    }
+
+    fn of_node(item: &Item<String, Absence>) -> Kind {
+        match item.flaps() {
+            Some(_) => Kind::Flapping,
+            None => Kind::Down,
         }
     }
 
@@ -57,6 +73,7 @@ impl Kind {
             Kind::Down => "down",
             Kind::Out => "down and out",
             Kind::Destroyed => "destroyed",
+            Kind::Flapping => "flapping",
             Kind::Up => "up",
         }
     }
@@ -66,6 +83,7 @@ impl Kind {
             Kind::Down => "&times;",
             Kind::Out => "&minus;",
             Kind::Destroyed => "#",
+            Kind::Flapping => "~",
             Kind::Up => "",
         }
     }
@@ -75,6 +93,7 @@ impl Kind {
             Kind::Down => "#d92d20",
             Kind::Out => "#b86e00",
             Kind::Destroyed => "#667085",
+            Kind::Flapping => "#7a4fd6",
             Kind::Up => "#57b88a",
         }
     }
@@ -101,6 +120,10 @@ impl Host {
     fn len(&self) -> usize {
         self.broken.len() + self.up
     }
+
+    fn flaps(&self) -> bool {
+        self.broken.iter().any(|(kind, _)| *kind == Kind::Flapping)
+    }
 }
 
 impl Map {
@@ -108,17 +131,25 @@ impl Map {
     pub(super) fn of(alert: &Alert) -> Map {
         let around = &alert.circumstances;
         let mut broken: BTreeMap<String, Vec<(Kind, OsdId)>> = BTreeMap::new();
-        let mut nodes = Vec::new();
+        let mut nodes: BTreeMap<String, Kind> = BTreeMap::new();
+        let whole = |osds: &u32| usize::try_from(*osds).unwrap_or(usize::MAX);
+        let up = (around.osds_up.iter()).map(|(host, osds)| (wording::name(host), whole(osds)));
+        let mut up: BTreeMap<String, usize> = up.collect();
         if let Report::Osds(change) = &alert.report {
             for item in change.new.iter().chain(&change.still) {
-                let host = broken.entry(wording::osd_host(&item.what)).or_default();
-                host.push((Kind::of(&item.what), item.key));
+                let host = wording::osd_host(&item.what);
+                // What flaps may be up at the moment, and is drawn once.
+                let is_up = item.flaps().is_some_and(|flaps| flaps.up_since.is_some());
+                if let (true, Some(up)) = (is_up, up.get_mut(&host)) {
+                    *up = up.saturating_sub(1);
+                }
+                let host = broken.entry(host).or_default();
+                host.push((Kind::of_osd(item), item.key));
             }
         } else if let Report::Nodes(change) = &alert.report {
+            nodes.extend((around.nodes_up.iter()).map(|node| (wording::name(node), Kind::Up)));
             let down = change.new.iter().chain(&change.still);
-            nodes.extend(down.map(|item| (wording::name(&item.key), Kind::Down)));
-            let up = around.nodes_up.iter();
-            nodes.extend(up.map(|node| (wording::name(node), Kind::Up)));
+            nodes.extend(down.map(|item| (wording::name(&item.key), Kind::of_node(item))));
         } else {
             return Map::default();
         }
@@ -126,13 +157,9 @@ impl Map {
             let host = broken.entry(wording::name(node)).or_default();
             host.extend(osds.iter().map(|osd| (Kind::Down, *osd)));
         }
-        let whole = |osds: &u32| usize::try_from(*osds).unwrap_or(usize::MAX);
-        let mut up: BTreeMap<String, usize> = BTreeMap::new();
         // Of nodes it shows what they have taken with them, and nothing where that is nothing.
-        if nodes.is_empty() || !broken.is_empty() {
-            up.extend(
-                (around.osds_up.iter()).map(|(host, osds)| (wording::name(host), whole(osds))),
-            );
+        if !nodes.is_empty() && broken.is_empty() {
+            up.clear();
         }
         for host in up.keys() {
             broken.entry(host.clone()).or_default();
@@ -146,6 +173,7 @@ impl Map {
             .filter(|host| host.len() > 0)
             .collect();
         hosts.sort_by_cached_key(|host| (Reverse(host.broken.len()), wording::natural(&host.name)));
+        let mut nodes: Vec<(String, Kind)> = nodes.into_iter().collect();
         nodes.sort_by_cached_key(|(name, kind)| (*kind, wording::natural(name)));
         Map { hosts, nodes }
     }
@@ -225,7 +253,8 @@ impl Map {
             .raw("<br><span class=\"mu\" style=\"color: #5d6b7e\">")
             .text(&match (host.broken.len(), host.len()) {
                 (0, osds) => format!("all {osds} up"),
-                (broken, osds) => format!("{broken} of {osds} not up"),
+                (broken, osds) if host.flaps() => format!("{broken} of {osds} down or flapping"),
+                (broken, osds) => format!("{broken} of {osds} down"),
             })
             .raw("</span>");
             // Two rows of 10 rather than one of 12 and one of 8.
@@ -247,7 +276,7 @@ impl Map {
             )),
             _ => out
                 .text(&format!(
-                    "and {hosts}: {} not up; all of them: ",
+                    "and {hosts}: {} down; all of them: ",
                     wording::count(broken, "OSD")
                 ))
                 .raw("<code>")
@@ -283,15 +312,17 @@ fn legend(out: &mut Markup, heading: &str, counts: &[(Kind, usize)]) {
 fn names(out: &mut Markup, nodes: &[(String, Kind)]) {
     out.raw("<div>");
     for (name, kind) in nodes {
-        let (class, colours) = match kind {
-            Kind::Up => ("up", "background: #dcf3e6; color: #0b5c38"),
-            _ => ("", "background: #d92d20; color: #ffffff"),
+        let (class, ground, ink) = match kind {
+            Kind::Up => ("up", "#dcf3e6", "#0b5c38"),
+            kind => ("", kind.ground(), "#ffffff"),
         };
         out.raw("<span class=\"")
             .raw(class)
             .raw("\" style=\"display: inline-block; margin: 0 6px 6px 0; padding: 2px 10px; border-radius: 4px; \
-                  font-size: 13px; line-height: 20px; ")
-            .raw(colours)
+                  font-size: 13px; line-height: 20px; background: ")
+            .raw(ground)
+            .raw("; color: ")
+            .raw(ink)
             .raw("\">");
         if *kind != Kind::Up {
             out.raw(kind.sign()).raw(" ");

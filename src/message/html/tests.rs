@@ -162,6 +162,17 @@ fn stories() -> Vec<(&'static str, Alert)> {
     vec![
         ("osds-updated", updated),
         ("osds-cleared", cleared),
+        (
+            "osds-flapping",
+            Alert {
+                circumstances: Circumstances {
+                    osds_up: osds_of(4, 12),
+                    ..Circumstances::default()
+                },
+                ..named("osds-flapping-among-others")
+            },
+        ),
+        ("nodes-flapping", named("nodes-flapping")),
         ("nodes-raised", node),
         ("capacity-raised", named("capacity-raised")),
         ("capacity-growing", named("capacity-growing")),
