@@ -93,6 +93,9 @@ pub struct Circumstances {
     /// How many nodes the cluster has; 0 where nobody has told.
     #[serde(skip_serializing_if = "is_zero")]
     pub nodes: u32,
+    /// OSDs are watched: those that go down with a node later on are told of in the mails of its incident.
+    #[serde(skip_serializing_if = "is_false")]
+    pub osds_follow: bool,
     /// The racks that are down as a whole, with their nodes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub racks_down: BTreeMap<String, BTreeSet<String>>,
@@ -112,6 +115,10 @@ pub struct Circumstances {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Circumstances {
@@ -676,6 +683,7 @@ impl Bench<'_> {
         match topic {
             Topic::Nodes => Circumstances {
                 nodes: u32::try_from(self.all_nodes).unwrap_or(u32::MAX),
+                osds_follow: self.rules.checks.osds.is_some(),
                 racks_down: cause::racks_down(
                     &self.hosts,
                     self.nodes(),

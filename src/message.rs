@@ -693,6 +693,9 @@ fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absenc
         text.section_on(Tone::Over, &format!("{heading}, was down from"), lines);
     }
     cause::nodes_sections(text, change, &alert.circumstances);
+    if let Some(follow) = cause::osds_follow(change, &alert.circumstances) {
+        text.paragraph(&follow);
+    }
     text.section("Look closer with", commands(&[ALL, "ceph osd tree down"]));
 }
 
@@ -1598,6 +1601,7 @@ pub(crate) mod tests {
                 under(
                     Circumstances {
                         nodes: 20,
+                        osds_follow: true,
                         ..none()
                     },
                     alert(

@@ -629,6 +629,65 @@ fn a_rack_is_down_when_all_its_nodes_are_and_they_are_several() {
     }
 }
 
+/// Whatever happens, in whatever order: when it stays as it is for long, each OSD that is down has been told of, by itself or
+/// in the mail about a node that is down still, and nothing else is remembered.
+#[test]
+fn nothing_is_silent_for_good() {
+    for seed in 0..400_u64 {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut draw = |sides: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % sides
+        };
+        let mut cluster = Cluster::new();
+        let (mut nodes, mut osds) = ([false; 3], [false; 6]);
+        let mut at = 0;
+        let sight = |nodes: &[bool; 3], osds: &[bool; 6]| {
+            let nodes = (1..).zip(nodes).filter(|(_, down)| **down);
+            let osds = (0..).zip(osds).filter(|(_, down)| **down);
+            let nodes: Vec<String> = nodes.map(|(node, _): (u32, _)| node.to_string()).collect();
+            let osds: Vec<String> = osds.map(|(osd, _): (u32, _)| osd.to_string()).collect();
+            format!("{}/{}", nodes.join(" "), osds.join(" "))
+        };
+        for _ in 0..30 {
+            let node = usize::try_from(draw(3)).unwrap();
+            match draw(6) {
+                0 => nodes[node] = !nodes[node],
+                1 => osds[2 * node] = !osds[2 * node],
+                2 => osds[2 * node + 1] = !osds[2 * node + 1],
+                3 => {
+                    nodes[node] = true;
+                    osds[2 * node] = true;
+                    osds[2 * node + 1] = true;
+                }
+                4 => nodes[node] = false,
+                _ => {}
+            }
+            at += 1 + i64::try_from(draw(4)).unwrap();
+            cluster.pass(minute(at), &sight(&nodes, &osds));
+        }
+        for _ in 0..30 {
+            at += 1;
+            cluster.pass(minute(at), &sight(&nodes, &osds));
+        }
+        let memory = &cluster.memory;
+        for (osd, down) in &memory.osds.down {
+            assert!(down.announced, "seed {seed}: {osd}, {memory:#?}");
+        }
+        for (osd, with_node) in &memory.osds_with_nodes {
+            let node = &memory.nodes.down[&with_node.node];
+            assert!(node.announced, "seed {seed}: {osd}, {memory:#?}");
+            assert!(!memory.osds.down.contains_key(osd));
+        }
+        let down: Vec<bool> = (0..6)
+            .map(|id| memory.osds_down().iter().any(|(osd, _)| osd.0 == id))
+            .collect();
+        assert_eq!(down, osds, "seed {seed}");
+    }
+}
+
 #[test]
 fn nobody_waits_for_a_node_that_nobody_knows() {
     let mut cluster = Cluster::new();

@@ -82,6 +82,20 @@ pub(super) fn nodes_sentences(change: &Change<String, Absence>, told: &Circumsta
     sentences
 }
 
+/// What to expect of the OSDs of nodes that have just gone down, where none is down yet.
+pub(super) fn osds_follow(
+    change: &Change<String, Absence>,
+    told: &Circumstances,
+) -> Option<String> {
+    let mut new = change.new.iter().map(|item| &item.key);
+    let none_yet = new.any(|node| !told.of_nodes.contains_key(node));
+    (told.osds_follow && none_yet).then(|| {
+        "OSDs that Ceph finds down with a node in the next minutes belong to this incident and make no mail of their \
+         own."
+            .to_owned()
+    })
+}
+
 /// Lists the OSDs that are down with nodes: those that are still down, and those that are back.
 pub(super) fn nodes_sections(
     text: &mut Text<'_>,
