@@ -459,6 +459,16 @@ fn what_must_be_down_in_several_passes_is_taken_over_as_well() {
         "OSDs may follow a node that does not count yet",
         &[(0, "3/", ""), (17, "3/4 5", ""), (18, "/", "")],
     );
+    held(60, 1).lives(
+        "a node that flips without ever counting gives its OSDs one grace, not one each time",
+        &[
+            (0, "3/4 5", ""),
+            (12, "/4 5", ""),
+            (13, "3/4 5", ""),
+            (24, "3/4 5", ""),
+            (25, "/4 5", "osds raised 4~25 5~25"),
+        ],
+    );
     held(1, 3).lives(
         "OSDs count later, and since when is not forgotten",
         &[
