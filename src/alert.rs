@@ -190,9 +190,21 @@ impl Alert {
         self
     }
 
+    /// This alert to somebody who has not heard of its incident.
+    pub fn as_first(mut self) -> Alert {
+        let all = self.report.clone();
+        self.report.take_over(&all, true);
+        self.kind = Kind::Raised;
+        self
+    }
+
     /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too, while OSDs are down with it. A
     /// blind check concerns those who rely on that check, a lost leader those who are told of nodes.
     pub fn concerns(&self, recipient: &Recipient) -> bool {
+        recipient.severity <= self.severity() && self.is_of_checks_of(recipient)
+    }
+
+    fn is_of_checks_of(&self, recipient: &Recipient) -> bool {
         let wants = |check: &CheckName| recipient.checks.contains(check);
         match &self.report {
             Report::Capacity(_) => wants(&CheckName::Capacity),
@@ -268,6 +280,23 @@ impl Memory {
             };
         }
         nodes
+    }
+
+    /// Takes up that one more alert of an incident has been told, to some: its number shall not be that of another.
+    pub fn count_alert(&mut self, incident: &str) {
+        let open = [
+            &mut self.capacity.incident,
+            &mut self.nodes.incident,
+            &mut self.osds.incident,
+            &mut self.blind.incident,
+        ];
+        for open in open
+            .into_iter()
+            .flatten()
+            .filter(|open| open.id == incident)
+        {
+            open.alerts = open.alerts.saturating_add(1);
+        }
     }
 
     /// Makes the clock of today the measure of what is remembered, see [`plausible`].
@@ -640,7 +669,7 @@ impl Bench<'_> {
                     severity: audiences.reach(
                         &raise.incident,
                         raise.kind,
-                        self.severity(raise.kind, &raise.report),
+                        severity_of(&self.memory, raise.kind, &raise.report),
                     ),
                     ..self.circumstances(raise.report.topic())
                 },
@@ -650,11 +679,7 @@ impl Bench<'_> {
                 sequence: raise.sequence,
                 began: raise.began,
                 raised: now,
-                elsewhere: open
-                    .iter()
-                    .filter(|(topic, _)| *topic != raise.report.topic())
-                    .map(|(_, line)| line.clone())
-                    .collect(),
+                elsewhere: elsewhere(&open, raise.report.topic()),
                 report: raise.report,
                 never_told: false,
             })
@@ -666,20 +691,9 @@ impl Bench<'_> {
         }
     }
 
-    /// How serious the things are that a report calls wrong now. What is down with a node and what is down by itself may be
-    /// copies of the same data.
-    fn severity(&self, kind: Kind, report: &Report) -> Severity {
-        let down = || (self.memory.osds_down().into_iter()).map(|(_, osd)| &osd.what);
-        let is_about_osds = matches!(report.topic(), Topic::Nodes | Topic::Osds);
-        let with_nodes = is_about_osds && !self.memory.osds_with_nodes.is_empty();
-        match with_nodes && kind != Kind::Cleared && severity::are_spread(down()) {
-            true => Severity::Critical,
-            false => severity::of(report),
-        }
-    }
-
     /// What an alert of this topic tells beside its news.
     fn circumstances(&self, topic: Topic) -> Circumstances {
+        let remembered = remembered_circumstances(&self.memory, topic, self.now);
         match topic {
             Topic::Nodes => Circumstances {
                 nodes: u32::try_from(self.all_nodes).unwrap_or(u32::MAX),
@@ -696,21 +710,43 @@ impl Bench<'_> {
                     .map(|(host, found)| (host.clone(), found.up))
                     .collect(),
                 nodes_up: self.nodes_up.clone(),
-                of_nodes: self.memory.osds_by_node(),
                 dark: self.dark.clone(),
-                ..Circumstances::default()
+                ..remembered
             },
-            Topic::Capacity => Circumstances {
-                growth: self.memory.capacity.growth(self.now),
-                ..Circumstances::default()
-            },
-            Topic::Blind => Circumstances {
-                last_known: (self.memory.outcomes.iter())
-                    .filter_map(|(check, outcome)| Some((*check, outcome.known.clone()?)))
-                    .collect(),
-                ..Circumstances::default()
-            },
+            Topic::Capacity | Topic::Blind => remembered,
         }
+    }
+}
+
+/// How serious the things are that a report calls wrong now. What is down with a node and what is down by itself may be
+/// copies of the same data.
+fn severity_of(memory: &Memory, kind: Kind, report: &Report) -> Severity {
+    let down = || (memory.osds_down().into_iter()).map(|(_, osd)| &osd.what);
+    let is_about_osds = matches!(report.topic(), Topic::Nodes | Topic::Osds);
+    let with_nodes = is_about_osds && !memory.osds_with_nodes.is_empty();
+    match with_nodes && kind != Kind::Cleared && severity::are_spread(down()) {
+        true => Severity::Critical,
+        false => severity::of(report),
+    }
+}
+
+/// What an alert of this topic tells beside its news, as far as it is remembered.
+fn remembered_circumstances(memory: &Memory, topic: Topic, now: Timestamp) -> Circumstances {
+    match topic {
+        Topic::Nodes | Topic::Osds => Circumstances {
+            of_nodes: memory.osds_by_node(),
+            ..Circumstances::default()
+        },
+        Topic::Capacity => Circumstances {
+            growth: memory.capacity.growth(now),
+            ..Circumstances::default()
+        },
+        Topic::Blind => Circumstances {
+            last_known: (memory.outcomes.iter())
+                .filter_map(|(check, outcome)| Some((*check, outcome.known.clone()?)))
+                .collect(),
+            ..Circumstances::default()
+        },
     }
 }
 
@@ -725,6 +761,55 @@ impl<R> Raise<R> {
             report: dress(self.report),
         }
     }
+}
+
+/// What is wrong now in these incidents, as news to somebody who has not heard of them. The number of each alert is the next
+/// of its incident: [`Memory::count_alert`] takes it.
+pub fn as_it_is(memory: &Memory, incidents: &[&str], cluster: &str, now: Timestamp) -> Vec<Alert> {
+    let open = open_incidents(memory);
+    let capacity = memory.capacity.last.map(Report::Capacity);
+    let reports = [
+        (&memory.capacity.incident, capacity),
+        (
+            &memory.nodes.incident,
+            Some(Report::Nodes(memory.nodes.as_news())),
+        ),
+        (
+            &memory.osds.incident,
+            Some(Report::Osds(memory.osds.as_news())),
+        ),
+        (
+            &memory.blind.incident,
+            Some(Report::Blind(memory.blind.as_news())),
+        ),
+    ];
+    let wanted = reports.into_iter().filter_map(|(incident, report)| {
+        let incident = incident.as_ref()?;
+        let is_wanted = incidents.contains(&incident.id.as_str());
+        is_wanted.then_some((incident, report?))
+    });
+    let alerts = wanted.map(|(incident, report)| Alert {
+        cluster: cluster.to_owned(),
+        kind: Kind::Raised,
+        incident: incident.id.clone(),
+        sequence: incident.alerts,
+        began: incident.raised,
+        raised: now,
+        elsewhere: elsewhere(&open, report.topic()),
+        circumstances: Circumstances {
+            severity: severity_of(memory, Kind::Raised, &report),
+            ..remembered_circumstances(memory, report.topic(), now)
+        },
+        report,
+        never_told: false,
+    });
+    alerts.collect()
+}
+
+/// The lines about all incidents but those of this topic.
+fn elsewhere(open: &[(Topic, String)], topic: Topic) -> Vec<String> {
+    let others = open.iter().filter(|(other, _)| *other != topic);
+    others.map(|(_, line)| line.clone()).collect()
 }
 
 /// So many names stand in a line about another incident.
@@ -1162,10 +1247,7 @@ mod tests {
     }
 
     fn recipient() -> Recipient {
-        Recipient {
-            address: "ops@example.org".parse().unwrap(),
-            checks: CheckName::ALL.to_vec(),
-        }
+        Recipient::of_everything("ops@example.org".parse().unwrap())
     }
 
     #[test]

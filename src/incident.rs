@@ -202,6 +202,32 @@ impl<K, T> Watch<K, T> {
     }
 }
 
+impl<K: Clone, T: Clone> Watch<K, T> {
+    /// Everything that has been told of, as news.
+    pub fn as_news(&self) -> Change<K, T> {
+        let announced = self.down.iter().filter(|(_, down)| down.announced);
+        let new = announced.map(|(key, down)| Item {
+            key: key.clone(),
+            since: down.since,
+            flapping: down.flapping,
+            what: down.what.clone(),
+        });
+        Change {
+            new: new.collect(),
+            still: Vec::new(),
+            over: over_items_of(&self.over),
+        }
+    }
+}
+
+fn over_items_of<K: Clone, T: Clone>(over: &BTreeMap<K, Over<T>>) -> Vec<OverItem<K, T>> {
+    let items = over.iter().map(|(key, was)| OverItem {
+        key: key.clone(),
+        was: was.clone(),
+    });
+    items.collect()
+}
+
 /// One thing that is down, or flaps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -659,14 +685,7 @@ fn tell<K: Ord + Clone, T: Clone>(
             down.announced = true;
         }
     }
-    change.over = memory
-        .over
-        .iter()
-        .map(|(key, was)| OverItem {
-            key: key.clone(),
-            was: was.clone(),
-        })
-        .collect();
+    change.over = over_items_of(&memory.over);
     let sequence = match kind {
         Kind::Raised => 0,
         Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(kind, now),

@@ -12,7 +12,7 @@
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `severity`, `audience`, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
+//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
 //! socket, environment or clock: values in, values out.
 
 pub mod alert;
@@ -40,6 +40,7 @@ pub mod metrics;
 pub mod output;
 pub mod ownership;
 pub mod queue;
+pub mod quiet_hours;
 pub mod replace;
 pub mod screen;
 pub mod seal;

@@ -3,6 +3,7 @@
 mod blind;
 pub(crate) mod body;
 mod cause;
+mod digest;
 pub(crate) mod document;
 mod flapping;
 pub(crate) mod html;
@@ -70,7 +71,7 @@ const LATE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Composer<'a> {
     sender: &'a Sender,
-    last: Option<(&'a Alert, Option<Duration>, Body)>,
+    last: Option<(&'a Entry, Option<Duration>, Body)>,
 }
 
 impl<'a> Composer<'a> {
@@ -84,19 +85,18 @@ impl<'a> Composer<'a> {
     /// # Errors
     /// The library refuses the parts; with an address that it has itself parsed that does not happen.
     pub fn compose(&mut self, entry: &'a Entry, to: &Address) -> anyhow::Result<Vec<u8>> {
-        let alert = &entry.alert;
         let delay = delay(entry, self.sender);
-        let is_same = |(last, late, _): &(&Alert, Option<Duration>, Body)| {
-            *late == delay && (std::ptr::eq(*last, alert) || *last == alert)
+        let is_same = |(last, late, _): &(&Entry, Option<Duration>, Body)| {
+            *late == delay && last.tells_the_same(entry)
         };
         let (_, _, body) = match self.last.take().filter(is_same) {
             Some(last) => self.last.insert(last),
             None => {
-                let (plain, html) = parts(alert, delay, self.sender);
-                self.last.insert((alert, delay, Body::new(plain, html)))
+                let (plain, html) = parts(entry, delay, self.sender);
+                self.last.insert((entry, delay, Body::new(plain, html)))
             }
         };
-        with_headers(alert, delay, self.sender, to, body)
+        with_headers(entry, delay, self.sender, to, body)
     }
 }
 
@@ -116,7 +116,7 @@ pub fn readable(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<
     let mail = compose(entry, to, sender)?;
     let mail = String::from_utf8(mail).context("the composed mail is not UTF-8")?;
     let (head, _) = mail.split_once("\r\n\r\n").unwrap_or((&mail, ""));
-    let (text, html) = parts(&entry.alert, delay(entry, sender), sender);
+    let (text, html) = parts(entry, delay(entry, sender), sender);
     let rest = match html {
         None => String::new(),
         Some(html) => format!(
@@ -129,38 +129,54 @@ pub fn readable(entry: &Entry, to: &Address, sender: &Sender) -> anyhow::Result<
 
 /// How late a mail is, if that is worth a word.
 fn delay(entry: &Entry, sender: &Sender) -> Option<Duration> {
-    let delay = age(entry.raised, sender.now);
+    let delay = age(entry.deliverable_since(), sender.now);
     (delay > LATE).then_some(delay)
 }
 
 fn with_headers(
-    alert: &Alert,
+    entry: &Entry,
     delay: Option<Duration>,
     sender: &Sender,
     to: &Address,
     body: &Body,
 ) -> anyhow::Result<Vec<u8>> {
+    let alert = &entry.alert;
+    let raised = match entry.is_digest() {
+        true => entry.deliverable_since(),
+        false => alert.raised,
+    };
     // What the clock showed when it was raised may lie ahead, and the library knows no time before 1970.
-    let date = alert.raised.min(sender.now).max(Timestamp::UNIX_EPOCH);
-    let id = MailId::new(&alert.incident, alert.sequence, Some(to));
+    let date = raised.min(sender.now).max(Timestamp::UNIX_EPOCH);
     let mut message = Message::builder()
         .envelope(envelope(&sender.from, to)?)
         .from(sender.from.clone())
         .to(Mailbox::new(None, to.clone()))
-        .subject(subject(alert))
+        .subject(subject_of(entry))
         .date(SystemTime::from(date))
-        .message_id(Some(message_id(alert, alert.sequence, to)))
+        .message_id(Some(match entry.is_digest() {
+            true => id_at(alert, format_args!("digest.{}", entry.id)),
+            false => message_id(alert, alert.sequence, to),
+        }))
         .header(AutoSubmitted);
-    if alert.sequence > 0 {
+    if entry.is_digest() {
+        // It is in the threads of all the incidents that it tells of, as far as a header may be long.
+        let threads = entry.alerts().map(|alert| message_id(alert, 0, to));
+        let threads: Vec<String> = threads.take(THREADS).collect();
+        message = message.references(threads.join(" "));
+    } else if alert.sequence > 0 {
         let first = message_id(alert, 0, to);
         message = message.in_reply_to(first.clone()).references(first);
     }
     if let Some(delay) = delay {
         message = message.header(Delayed(delay));
     }
-    if is_urgent(alert) {
+    if entry.alerts().any(is_urgent) {
         message = message.header(Priority).header(Importance);
     }
+    let id = match entry.is_digest() {
+        true => entry.id.clone(),
+        false => MailId::new(&alert.incident, alert.sequence, Some(to)),
+    };
     body.put_into(message, &id)
         .with_context(|| format!("cannot compose the mail to {to}"))
 }
@@ -175,6 +191,10 @@ pub(crate) fn envelope(from: &Mailbox, to: &Address) -> anyhow::Result<Envelope>
 /// The id of the mail that tells this recipient of the alert with this number: the same at every attempt and on every node.
 fn message_id(alert: &Alert, sequence: u32, to: &Address) -> String {
     let id = MailId::new(&alert.incident, sequence, Some(to));
+    id_at(alert, format_args!("{}.{sequence}.{id}", alert.incident))
+}
+
+fn id_at(alert: &Alert, what: std::fmt::Arguments<'_>) -> String {
     let cluster: String = alert
         .cluster
         .chars()
@@ -187,8 +207,11 @@ fn message_id(alert: &Alert, sequence: u32, to: &Address) -> String {
     } else {
         cluster
     };
-    format!("<{}.{sequence}.{id}@petanotify.{cluster}>", alert.incident)
+    format!("<{what}@petanotify.{cluster}>")
 }
+
+/// A digest names so many threads: RFC 5322 sets no limit to a header, but some servers refuse those of many kilobytes.
+const THREADS: usize = 10;
 
 /// A label of a domain name has at most 63 characters (RFC 1035, section 2.3.4).
 const NAME_IN_ID: usize = 63;
@@ -268,6 +291,14 @@ impl Header for Delayed {
     fn display(&self) -> HeaderValue {
         let minutes = self.0.as_secs() / 60;
         HeaderValue::new(Self::name(), format!("{}h{}m", minutes / 60, minutes % 60))
+    }
+}
+
+/// The subject of a pending mail.
+pub fn subject_of(entry: &Entry) -> String {
+    match entry.is_digest() {
+        true => digest::subject(entry),
+        false => subject(&entry.alert),
     }
 }
 
@@ -460,24 +491,30 @@ fn down_keys<K: Ord, T>(change: &Change<K, T>) -> Vec<&K> {
 }
 
 /// The plain text and the HTML, if there is to be any.
-fn parts(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> (String, Option<String>) {
-    let document = document(alert, delay, sender);
+fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Option<String>) {
+    let alert = &entry.alert;
+    let document = document(entry, delay, sender);
     let html = || {
-        let (_, headline) = title(alert);
         let text = Text::of(alert, sender);
         let when = match alert.kind {
+            _ if entry.is_digest() => wording::time(entry.deliverable_since(), &sender.zone),
             Kind::Cleared => text.span(alert.began, alert.raised),
             Kind::Raised | Kind::Updated | Kind::Reminder => text.since(alert.began),
         };
+        let (headline, kind) = match entry.is_digest() {
+            true => (digest::headline(entry), "After your quiet hours".to_owned()),
+            false => (title(alert).1, kind(alert)),
+        };
         let head = Head {
-            subject: &subject(alert),
+            subject: &subject_of(entry),
             headline: &headline,
             cluster: &wording::name(&alert.cluster),
-            kind: &kind(alert),
+            kind: &kind,
             when: &when,
             mood: mood(alert),
         };
-        html::draw(&head, &document, Some(alert))
+        let picture = (!entry.is_digest()).then_some(alert);
+        html::draw(&head, &document, picture)
     };
     let html = if sender.html { html() } else { None };
     (plain::draw(&document), html)
@@ -506,8 +543,20 @@ fn mood(alert: &Alert) -> Mood {
 }
 
 /// All that the mail says.
-fn document(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> Document {
+fn document(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> Document {
+    let alert = &entry.alert;
     let mut text = Text::of(alert, sender);
+    if entry.is_digest() {
+        digest::write(&mut text, entry, delay, sender);
+        return text.document;
+    }
+    if let Some(released) = entry.released.filter(|released| alert.raised < *released) {
+        text.document.notice(&format!(
+            "This mail was held back until {} by your quiet hours. It tells how things stood at {}.",
+            wording::time(released, &sender.zone),
+            wording::time(alert.raised, &sender.zone)
+        ));
+    }
     if let Some(delay) = delay {
         text.document.notice(&format!(
             "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
@@ -515,16 +564,21 @@ fn document(alert: &Alert, delay: Option<Duration>, sender: &Sender) -> Document
             wording::time(alert.raised, &sender.zone)
         ));
     }
-    match &alert.report {
-        Report::Capacity(report) => capacity_text(&mut text, alert, report),
-        Report::Nodes(change) => nodes_text(&mut text, alert, change),
-        Report::Osds(change) => osds_text(&mut text, alert, change),
-        Report::Blind(change) => blind::text(&mut text, alert, change),
-    }
+    report_text(&mut text, alert);
     let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
     text.section("Also wrong at this moment", elsewhere);
-    text.footer(alert, &sender.node);
+    text.footer([alert], &sender.node);
     text.document
+}
+
+/// What the alert says.
+fn report_text(text: &mut Text<'_>, alert: &Alert) {
+    match &alert.report {
+        Report::Capacity(report) => capacity_text(text, alert, report),
+        Report::Nodes(change) => nodes_text(text, alert, change),
+        Report::Osds(change) => osds_text(text, alert, change),
+        Report::Blind(change) => blind::text(text, alert, change),
+    }
 }
 
 /// A mail's text while it is being written.
@@ -584,15 +638,16 @@ impl<'a> Text<'a> {
         )
     }
 
-    fn footer(&mut self, alert: &Alert, node: &str) {
-        self.document.footer(vec![
-            signature(node),
+    fn footer<'m>(&mut self, alerts: impl IntoIterator<Item = &'m Alert>, node: &str) {
+        let incidents = alerts.into_iter().map(|alert| {
             format!(
                 "incident {}, mail {}",
                 alert.incident,
                 u64::from(alert.sequence) + 1
-            ),
-        ]);
+            )
+        });
+        let lines = [signature(node)].into_iter().chain(incidents);
+        self.document.footer(lines.collect());
     }
 }
 
@@ -919,7 +974,7 @@ fn aligned(rows: &[HostRow]) -> Vec<String> {
 }
 
 /// Why a mail tells of the end of something that was never told of.
-const UNTOLD: &str = "It is over by now; while it lasted, no mail about it could be delivered.";
+const UNTOLD: &str = "It is over by now; no mail about it was delivered while it lasted.";
 
 /// The sentence at the head of a mail about nodes or OSDs.
 fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> String {
@@ -1768,10 +1823,7 @@ pub(crate) mod tests {
     }
 
     pub(super) fn entry_to(alert: &Alert, to: &str) -> Entry {
-        let recipient = Recipient {
-            address: to.parse().unwrap(),
-            checks: CheckName::ALL.to_vec(),
-        };
+        let recipient = Recipient::of_everything(to.parse().unwrap());
         let mut queue = Queue::default();
         queue.add(alert.clone(), &[recipient], Recovery::Told);
         queue.iter().next().unwrap().clone()

@@ -109,7 +109,7 @@ pub fn render(state: &State, pass: &LastPass, carried: &Carried) -> String {
         "Mails that are pending.",
         state.queue.len(),
     );
-    if let Some(oldest) = state.queue.iter().map(|entry| entry.raised).min() {
+    if let Some(oldest) = state.queue.oldest() {
         page.one(
             "petanotify_queue_oldest_timestamp_seconds",
             "Since when the oldest pending mail has been owed; absent while none is pending.",

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
 use crate::incident::{Kind, age, plausible};
+use crate::quiet_hours::{self, QuietHours};
 use crate::settings::Recipient;
+use crate::severity::Severity;
 use crate::text::fit;
 
 /// Failures are logged at these attempts, and at the last.
@@ -33,8 +35,12 @@ pub struct MailId(String);
 impl MailId {
     /// The id of the mail that tells this recipient of that alert. No recipient is known yet: `None`.
     pub fn new(incident: &str, sequence: u32, to: Option<&Address>) -> Self {
+        MailId::of(&format!("{incident}/{sequence}"), to)
+    }
+
+    fn of(told: &str, to: Option<&Address>) -> Self {
         let recipient = to.map(Address::to_string).unwrap_or_default();
-        let hash = fnv1a(format!("{incident}/{sequence}/{recipient}").as_bytes());
+        let hash = fnv1a(format!("{told}/{recipient}").as_bytes());
         MailId(format!("{:0ID_DIGITS$x}", hash >> 16))
     }
 
@@ -85,6 +91,9 @@ pub struct Entry {
     pub id: MailId,
     /// What it tells.
     pub alert: Alert,
+    /// What else it tells, if it is a digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Alert>,
     /// Whom; `None` until a recipient is known.
     pub to: Option<Address>,
     /// Since when somebody has been owed this news: when the oldest alert was raised that it has taken over, else its own.
@@ -97,6 +106,12 @@ pub struct Entry {
     pub next_attempt: Option<Timestamp>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// It waits for the end of its recipient's quiet hours, which is then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
+    /// It has waited for the end of its recipient's quiet hours, which was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
 }
 
 impl Entry {
@@ -118,23 +133,122 @@ impl Entry {
         }
         let first = older.iter().map(|entry| entry.raised).min();
         let next_attempt = older.iter().filter_map(|entry| entry.next_attempt).max();
+        let held_until = older.iter().filter_map(|entry| entry.held_until).max();
+        let released = older.iter().filter_map(|entry| entry.released).max();
         let older: Vec<Alert> = older.into_iter().map(|entry| entry.alert).collect();
         Some(Entry {
             id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
             alert: alert.overtake(&older),
+            further: Vec::new(),
             to,
             raised: first.map_or(raised, |first| first.min(raised)),
             attempts: 0,
             last_attempt: None,
             next_attempt,
             last_error: None,
+            held_until,
+            released,
         })
+    }
+
+    /// One mail of all these, which quiet hours have held back: what is still wrong first, what is over last, else in the
+    /// order in which it was raised.
+    fn join(parts: Vec<Entry>, now: Timestamp) -> Option<Self> {
+        let to = parts.first()?.to.clone();
+        let raised = parts.iter().map(|part| part.raised).min()?;
+        let next_attempt = parts.iter().filter_map(|part| part.next_attempt).max();
+        // Of hours that were cut short, by another setting or by something critical, nobody waits for the end.
+        let ended = |part: &Entry| Some(part.released.or(part.held_until)?.min(now));
+        let released = parts.iter().filter_map(ended).max();
+        if let [_] = parts.as_slice() {
+            return parts.into_iter().next().map(|part| Entry {
+                held_until: None,
+                released,
+                ..part
+            });
+        }
+        let alerts = parts.into_iter().flat_map(|part| {
+            let Entry { alert, further, .. } = part;
+            [alert].into_iter().chain(further)
+        });
+        let mut alerts: Vec<Alert> = alerts.collect();
+        alerts.sort_by_key(|alert| (alert.kind == Kind::Cleared, alert.raised));
+        let mut alerts = alerts.into_iter();
+        let mut digest = Entry {
+            id: MailId(String::new()),
+            alert: alerts.next()?,
+            further: alerts.collect(),
+            to,
+            raised,
+            attempts: 0,
+            last_attempt: None,
+            next_attempt,
+            last_error: None,
+            held_until: None,
+            released,
+        };
+        digest.id = digest.own_id();
+        Some(digest)
+    }
+
+    /// The parts of a digest as mails of their own, to be joined again.
+    fn into_parts(self) -> impl Iterator<Item = Entry> {
+        let Entry {
+            alert,
+            further,
+            to,
+            raised,
+            next_attempt,
+            released,
+            ..
+        } = self;
+        let alerts = [alert].into_iter().chain(further);
+        alerts.map(move |alert| Entry {
+            id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
+            raised: alert.raised,
+            alert,
+            further: Vec::new(),
+            to: to.clone(),
+            attempts: 0,
+            last_attempt: None,
+            next_attempt,
+            last_error: None,
+            held_until: released.or(Some(raised)),
+            released,
+        })
+    }
+
+    /// Whether it tells several things at once.
+    pub fn is_digest(&self) -> bool {
+        !self.further.is_empty()
+    }
+
+    /// All that it tells, in the order in which it tells it.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        [&self.alert].into_iter().chain(&self.further)
+    }
+
+    /// Whether a mail of this entry says the same as one of that, but for whom it is for.
+    pub fn tells_the_same(&self, other: &Entry) -> bool {
+        std::ptr::eq(self, other)
+            || (self.released == other.released && self.alerts().eq(other.alerts()))
+    }
+
+    /// As that of its most serious alert.
+    pub fn severity(&self) -> Severity {
+        self.alerts().map(Alert::severity).max().unwrap_or_default()
+    }
+
+    /// Since when it could have been delivered: since its recipient's quiet hours are over, or else since it was raised.
+    pub fn deliverable_since(&self) -> Timestamp {
+        self.released.unwrap_or(self.raised)
     }
 
     /// Whether it has waited so long that the fallback may have it. One that was raised in the future, by a clock that has
     /// been set back since, has waited nobody knows how long.
     pub fn has_waited(&self, after: Duration, now: Timestamp) -> bool {
-        self.raised > now || age(self.raised, now) >= after
+        let since = self.deliverable_since();
+        since > now || age(since, now) >= after
     }
 
     /// How long it waits when it is refused for good: for its hour, unless the fallback may have it sooner, `after` it was
@@ -142,7 +256,7 @@ impl Entry {
     pub fn refused_wait(&self, after: Option<Duration>, now: Timestamp) -> Duration {
         match after {
             Some(after) if !self.has_waited(after, now) => {
-                REFUSED_WAIT.min(after.saturating_sub(age(self.raised, now)))
+                REFUSED_WAIT.min(after.saturating_sub(age(self.deliverable_since(), now)))
             }
             _ => REFUSED_WAIT,
         }
@@ -150,13 +264,20 @@ impl Entry {
 
     /// Whether its id is made of what it says; else it is damaged.
     pub fn has_its_own_id(&self) -> bool {
-        self.id == MailId::new(&self.alert.incident, self.alert.sequence, self.to.as_ref())
+        self.id == self.own_id()
+    }
+
+    fn own_id(&self) -> MailId {
+        let alerts = self.alerts();
+        let told = alerts.map(|alert| format!("{}/{}", alert.incident, alert.sequence));
+        MailId::of(&told.collect::<Vec<_>>().join("+"), self.to.as_ref())
     }
 
     /// Whether a pass at `now` is to try it. A time that lies further ahead than any wait lasts comes from a clock that
     /// has been set back since, and is not waited for.
     fn is_due(&self, now: Timestamp) -> bool {
         self.to.is_some()
+            && self.held_until.is_none_or(|until| until <= now)
             && self
                 .next_attempt
                 .is_none_or(|next| next <= now || age(now, next) > REFUSED_WAIT)
@@ -167,6 +288,17 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Queue(Vec<Entry>);
+
+/// An alert to be mailed to somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// What it tells.
+    pub alert: &'a Alert,
+    /// Since when that has been owed.
+    pub raised: Timestamp,
+    /// Whom.
+    pub to: &'a Address,
+}
 
 /// Whether recipients want to know that all is well again (`notify.recovery`). What they were never told of they are told in
 /// any case.
@@ -266,9 +398,10 @@ impl Queue {
         self.0.iter().filter(|entry| entry.to.is_none()).count()
     }
 
-    /// Since when the oldest has been waiting.
+    /// Since when the oldest has been waiting that is not held back by quiet hours.
     pub fn oldest(&self) -> Option<Timestamp> {
-        self.0.iter().map(|entry| entry.raised).min()
+        let waiting = self.0.iter().filter(|entry| entry.held_until.is_none());
+        waiting.map(Entry::deliverable_since).min()
     }
 
     /// Why the mail could not be sent that was tried last.
@@ -279,11 +412,25 @@ impl Queue {
 
     /// Adds one mail for each recipient whom the alert concerns, in place of older ones of the same incident that are still
     /// pending. Without any recipient at all it waits for one.
+    ///
+    /// Who has been told of the incident does not count here: see [`Audiences`](crate::audience::Audiences).
     pub fn add(&mut self, alert: Alert, recipients: &[Recipient], recovery: Recovery) {
-        let raised = alert.raised;
-        if !recipients.is_empty() {
-            return self.put_for_each(&[(alert, raised)], recipients, recovery);
+        if recipients.is_empty() {
+            return self.keep_unaddressed(alert, recovery);
         }
+        let raised = alert.raised;
+        let concerned = recipients.iter().filter(|r| alert.concerns(r));
+        let letters = concerned.map(|recipient| Letter {
+            alert: &alert,
+            raised,
+            to: &recipient.address,
+        });
+        self.put(letters, recovery);
+    }
+
+    /// Keeps an alert until somebody is known who is to be told.
+    pub fn keep_unaddressed(&mut self, alert: Alert, recovery: Recovery) {
+        let raised = alert.raised;
         let overtaken =
             |entry: &mut Entry| entry.to.is_none() && entry.alert.incident == alert.incident;
         let older = self.0.extract_if(.., overtaken).collect();
@@ -291,50 +438,44 @@ impl Queue {
             .extend(Entry::new(alert, None, raised, older, recovery));
     }
 
-    /// Addresses the mails that waited for a recipient to be known.
-    pub fn address(&mut self, recipients: &[Recipient], recovery: Recovery) {
-        if recipients.is_empty() {
-            return;
-        }
+    /// Takes out the mails that waited for a recipient to be known: what each tells, and since when that has been owed.
+    pub fn take_unaddressed(&mut self) -> Vec<(Alert, Timestamp)> {
         let waiting = self.0.extract_if(.., |entry| entry.to.is_none());
-        let waiting: Vec<(Alert, Timestamp)> =
-            waiting.map(|entry| (entry.alert, entry.raised)).collect();
-        if !waiting.is_empty() {
-            self.put_for_each(&waiting, recipients, recovery);
-            self.0.sort_by_key(|entry| entry.raised);
-        }
+        waiting.map(|entry| (entry.alert, entry.raised)).collect()
     }
 
-    /// Puts in one mail for each alert, raised at that time, and each recipient whom it concerns. The queue is walked through
-    /// once, however many they are.
-    fn put_for_each(
-        &mut self,
-        alerts: &[(Alert, Timestamp)],
-        recipients: &[Recipient],
-        recovery: Recovery,
-    ) {
+    /// The incidents of which mails wait for a recipient to be known.
+    pub fn unaddressed_incidents(&self) -> impl Iterator<Item = &str> {
+        let waiting = self.0.iter().filter(|entry| entry.to.is_none());
+        waiting.map(|entry| entry.alert.incident.as_str())
+    }
+
+    /// Puts in a mail for each letter, in place of older ones of the same incident to the same recipient. The queue is
+    /// walked through once, however many they are.
+    pub fn put<'a>(&mut self, letters: impl IntoIterator<Item = Letter<'a>>, recovery: Recovery) {
         struct Place<'a> {
             to: &'a Address,
-            alerts: Vec<&'a (Alert, Timestamp)>,
+            letters: Vec<Letter<'a>>,
             older: Vec<Entry>,
         }
         let mut places: Vec<Place> = Vec::new();
         let mut by_thread: HashMap<(&str, &Address), usize> = HashMap::new();
-        for raised in alerts {
-            let (alert, _) = raised;
-            for recipient in recipients.iter().filter(|r| alert.concerns(r)) {
-                let to = &recipient.address;
-                let place = by_thread.entry((&alert.incident, to)).or_insert_with(|| {
-                    places.push(Place {
-                        to,
-                        alerts: Vec::new(),
-                        older: Vec::new(),
-                    });
-                    places.len() - 1
+        for letter in letters {
+            let Letter { alert, to, .. } = letter;
+            let place = by_thread.entry((&alert.incident, to)).or_insert_with(|| {
+                places.push(Place {
+                    to,
+                    letters: Vec::new(),
+                    older: Vec::new(),
                 });
-                places[*place].alerts.push(raised);
-            }
+                places.len() - 1
+            });
+            places[*place].letters.push(letter);
         }
+        if by_thread.is_empty() {
+            return;
+        }
+        self.take_apart(|alert, to| by_thread.contains_key(&(alert.incident.as_str(), to)));
         let place_of = |entry: &Entry| {
             let to = entry.to.as_ref()?;
             by_thread.get(&(entry.alert.incident.as_str(), to)).copied()
@@ -344,20 +485,113 @@ impl Queue {
                 places[place].older.push(entry);
             }
         }
-        for Place { to, alerts, older } in places {
+        for Place { to, letters, older } in places {
             let mut mails = older;
-            for (alert, raised) in alerts {
-                let mail = Entry::new(alert.clone(), Some(to.clone()), *raised, mails, recovery);
+            for Letter { alert, raised, .. } in letters {
+                let mail = Entry::new(alert.clone(), Some(to.clone()), raised, mails, recovery);
                 mails = mail.into_iter().collect();
             }
             self.0.extend(mails);
         }
+        self.0.sort_by_key(|entry| entry.raised);
+    }
+
+    /// Makes mails of their own of the parts of those digests of which a part is overtaken. They are joined again, see
+    /// [`Queue::keep_hours`].
+    fn take_apart(&mut self, is_overtaken: impl Fn(&Alert, &Address) -> bool) {
+        let is_hit = |entry: &mut Entry| match (&entry.to, entry.is_digest()) {
+            (Some(to), true) => entry.alerts().any(|alert| is_overtaken(alert, to)),
+            _ => false,
+        };
+        let parts: Vec<Entry> = (self.0.extract_if(.., is_hit))
+            .flat_map(Entry::into_parts)
+            .collect();
+        self.0.extend(parts);
+    }
+
+    /// Holds back what may not come in the quiet hours of its recipient, and makes one mail for each recipient of all that
+    /// was held back when they are over: a digest. `end` says when hours end that last now. With other hours in the
+    /// configuration, or another time on the clock, what is held goes by these.
+    pub fn keep_hours(
+        &mut self,
+        recipients: &[Recipient],
+        end: impl Fn(&QuietHours) -> Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        if self.0.is_empty() {
+            return;
+        }
+        let hours: HashMap<&Address, &QuietHours> = recipients
+            .iter()
+            .filter_map(|recipient| Some((&recipient.address, recipient.quiet_hours.as_ref()?)))
+            .collect();
+        let mut released = HashSet::new();
+        for entry in &mut self.0 {
+            let hours = entry.to.as_ref().and_then(|to| hours.get(to));
+            let hours = hours.filter(|_| entry.severity() < Severity::Critical);
+            let until = hours.and_then(|hours| end(hours));
+            if until.is_some() {
+                entry.held_until = until;
+            } else if entry.held_until.is_some() {
+                released.insert(entry.id.clone());
+            }
+        }
+        if released.is_empty() {
+            return;
+        }
+        let mut places: HashMap<Option<Address>, usize> = HashMap::new();
+        let mut together: Vec<Vec<Entry>> = Vec::new();
+        for entry in self.0.extract_if(.., |entry| released.contains(&entry.id)) {
+            let place = *places.entry(entry.to.clone()).or_insert(together.len());
+            match together.get_mut(place) {
+                Some(parts) => parts.push(entry),
+                None => together.push(vec![entry]),
+            }
+        }
+        let joined = together
+            .into_iter()
+            .filter_map(|parts| Entry::join(parts, now));
+        self.0.extend(joined);
+        self.0.sort_by_key(|entry| entry.raised);
+    }
+
+    /// How many wait for the end of their recipients' quiet hours.
+    pub fn held(&self) -> usize {
+        self.0
+            .iter()
+            .filter(|entry| entry.held_until.is_some())
+            .count()
+    }
+
+    /// When the first quiet hours end for which mails wait.
+    pub fn held_until(&self) -> Option<Timestamp> {
+        self.0.iter().filter_map(|entry| entry.held_until).min()
+    }
+
+    /// Whether nothing is pending but what waits for the end of quiet hours, where its recipient wants it.
+    pub fn has_nothing_left_over(&self) -> bool {
+        self.held() == self.len()
+    }
+
+    /// Takes out the mails to those whom `is_known` does not know, and tells of each.
+    pub fn forget_others(
+        &mut self,
+        is_known: impl Fn(&Address) -> bool,
+        mut tell: impl FnMut(&Entry),
+    ) {
+        self.0.retain(|entry| {
+            let stays = entry.to.as_ref().is_none_or(&is_known);
+            if !stays {
+                tell(entry);
+            }
+            stays
+        });
     }
 
     /// Why mails are pending, each cause with the number of mails.
     pub fn left_over(&self) -> BTreeMap<&str, usize> {
         let mut causes = BTreeMap::new();
-        for entry in &self.0 {
+        for entry in self.0.iter().filter(|entry| entry.held_until.is_none()) {
             let cause = match (&entry.to, &entry.last_error) {
                 (None, _) => "nobody is known who is to be told",
                 (Some(_), Some(error)) => error.as_str(),
@@ -400,15 +634,19 @@ impl Queue {
     /// Makes the clock of today the measure of what is remembered, see [`plausible`].
     pub fn set_clock(&mut self, now: Timestamp) {
         let latest = now.checked_add(REFUSED_WAIT).unwrap_or(Timestamp::MAX);
+        let latest_end = now.checked_add(quiet_hours::LONGEST);
+        let latest_end = latest_end.unwrap_or(Timestamp::MAX);
         for entry in &mut self.0 {
-            let times = [
-                &mut entry.raised,
-                &mut entry.alert.raised,
-                &mut entry.alert.began,
-            ];
-            for time in times.into_iter().chain(&mut entry.last_attempt) {
+            for alert in [&mut entry.alert].into_iter().chain(&mut entry.further) {
+                alert.raised = plausible(alert.raised, now);
+                alert.began = plausible(alert.began, now);
+            }
+            let times = [&mut entry.raised].into_iter();
+            let times = times.chain(&mut entry.last_attempt);
+            for time in times.chain(&mut entry.released) {
                 *time = plausible(*time, now);
             }
+            entry.held_until = entry.held_until.map(|until| until.min(latest_end));
             // Nobody has to wait longer.
             entry.next_attempt = entry.next_attempt.filter(|next| *next <= latest);
         }
@@ -457,10 +695,11 @@ impl Queue {
         });
     }
 
-    /// Makes all of them due, also those that wait for their hour.
+    /// Makes all of them due, also those that wait for their hour or for the end of quiet hours.
     pub fn make_due(&mut self) {
         for entry in &mut self.0 {
             entry.next_attempt = None;
+            entry.held_until = None;
         }
     }
 }
@@ -480,6 +719,7 @@ mod tests {
 
     use super::*;
     use crate::alert::{Circumstances, Report};
+    use crate::audience::Audiences;
     use crate::check::CheckName;
     use crate::incident::{Change, Kind};
 
@@ -508,9 +748,14 @@ mod tests {
 
     fn recipient(address: &str, checks: &[CheckName]) -> Recipient {
         Recipient {
-            address: address.parse().unwrap(),
             checks: checks.to_vec(),
+            ..Recipient::of_everything(address.parse().unwrap())
         }
+    }
+
+    /// Addresses what waits to everybody.
+    fn address(queue: &mut Queue, recipients: &[Recipient], recovery: Recovery) {
+        Audiences::default().address(queue, recipients, recovery);
     }
 
     fn one_mail() -> Queue {
@@ -561,13 +806,13 @@ mod tests {
         queue.add(alert(0), &[], Recovery::Told);
         assert_eq!(queue.unaddressed(), 1);
         assert!(queue.due(at(60)).is_empty());
-        queue.address(&[], Recovery::Told);
+        address(&mut queue, &[], Recovery::Told);
         assert_eq!(queue.unaddressed(), 1);
         let recipients = [
             recipient("a@example.org", &CheckName::ALL),
             recipient("b@example.org", &CheckName::ALL),
         ];
-        queue.address(&recipients, Recovery::Told);
+        address(&mut queue, &recipients, Recovery::Told);
         assert_eq!((queue.unaddressed(), queue.due(at(60)).len()), (0, 2));
     }
 
@@ -664,7 +909,7 @@ mod tests {
         queue.add(alert(60), &a, Recovery::Told);
         queue.add(later(Kind::Updated, 1, 120), &[], Recovery::Told);
         queue.add(alert(180), &[], Recovery::Told);
-        queue.address(&both, Recovery::Told);
+        address(&mut queue, &both, Recovery::Told);
         let found: Vec<(&str, u32)> = queue
             .iter()
             .map(|entry| (entry.alert.incident.as_str(), entry.alert.sequence))
@@ -686,7 +931,7 @@ mod tests {
         queue.adopt(other);
         assert_eq!(queue.unaddressed(), 2);
         let a = [recipient("a@example.org", &CheckName::ALL)];
-        queue.address(&a, Recovery::Untold);
+        address(&mut queue, &a, Recovery::Untold);
         let left: Vec<(Kind, bool)> = queue
             .iter()
             .map(|entry| (entry.alert.kind, entry.alert.never_told))
@@ -787,6 +1032,453 @@ mod tests {
         queue.add(later(Kind::Cleared, 1, 60), &recipients, Recovery::Told);
         assert_eq!((queue.len(), queue.due(at(120)).len()), (1, 0));
         assert_eq!(queue.due(at(3600)).len(), 1);
+    }
+
+    /// Somebody with these quiet hours, in UTC; none if the text is empty.
+    fn sleeper(address: &str, hours: &str) -> Recipient {
+        Recipient {
+            quiet_hours: hours.parse().ok(),
+            ..recipient(address, &CheckName::ALL)
+        }
+    }
+
+    /// A time of the night from Monday to Tuesday, or of the day before or after.
+    fn clock(time: &str) -> Timestamp {
+        let (day, time) = time.split_once(' ').unwrap();
+        let day = match day {
+            "Mon" => 23,
+            "Tue" => 24,
+            "Wed" => 25,
+            other => panic!("{other}"),
+        };
+        format!("2026-11-{day}T{time}:00Z").parse().unwrap()
+    }
+
+    /// An alert of this incident, e.g. `nodes-1 raised`; `critical!` makes it that serious.
+    fn told(words: &str, raised: Timestamp) -> Alert {
+        let mut words = words.split(' ');
+        let incident = words.next().unwrap().to_owned();
+        let (kind, sequence) = match words.next().unwrap() {
+            "raised" => (Kind::Raised, 0),
+            "updated" => (Kind::Updated, 1),
+            "cleared" => (Kind::Cleared, 2),
+            other => panic!("{other}"),
+        };
+        let severity = match words.next() {
+            Some(_) => Severity::Critical,
+            None => Severity::Warning,
+        };
+        let circumstances = Circumstances {
+            severity,
+            ..Circumstances::default()
+        };
+        Alert {
+            incident,
+            kind,
+            sequence,
+            raised,
+            began: raised,
+            circumstances,
+            ..alert(0)
+        }
+    }
+
+    /// What is pending, as `a: nodes-1 raised + osds-1 cleared` each, and until when it is held.
+    fn pending(queue: &Queue) -> Vec<String> {
+        let mails = queue.iter().map(|entry| {
+            assert!(entry.has_its_own_id(), "{entry:?}");
+            let told = entry.alerts().map(|alert| {
+                let untold = if alert.never_told { " (untold)" } else { "" };
+                format!("{} {}{untold}", alert.incident, alert.kind.as_str())
+            });
+            let told = told.collect::<Vec<_>>().join(" + ");
+            let held = entry
+                .held_until
+                .map(|until| format!(", held until {}", until.strftime("%H:%M")));
+            let to = entry.to.as_ref().unwrap().user();
+            format!("{to}: {told}{}", held.unwrap_or_default())
+        });
+        mails.collect()
+    }
+
+    /// A pass that raises this, if anything, and sends nothing.
+    fn pass(queue: &mut Queue, time: &str, alerts: &[&str], recipients: &[Recipient]) {
+        let now = clock(time);
+        queue.set_clock(now);
+        for words in alerts {
+            queue.add(told(words, now), recipients, Recovery::Told);
+        }
+        let end = |hours: &QuietHours| hours.end(now, &jiff::tz::TimeZone::UTC);
+        queue.keep_hours(recipients, end, now);
+        // What is read from the state file is what was written.
+        let written = serde_json::to_string(queue).unwrap();
+        *queue = serde_json::from_str(&written).unwrap();
+    }
+
+    #[test]
+    fn what_can_wait_does_so_until_the_morning_and_then_comes_in_one_mail() {
+        // When, what is raised, what is pending then.
+        type Step<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+        let cases: &[(&str, &[Step<'_>])] = &[
+            (
+                "a night with two incidents",
+                &[
+                    ("Mon 21:59", &[], &[]),
+                    (
+                        "Mon 22:00",
+                        &["nodes-1 raised"],
+                        &["a: nodes-1 raised, held until 07:00"],
+                    ),
+                    (
+                        "Tue 03:00",
+                        &["osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Tue 06:59",
+                        &[],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    ("Tue 07:00", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                    ("Tue 07:01", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                ],
+            ),
+            (
+                "one thing alone is no digest",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised"],
+                        &["a: nodes-1 raised, held until 07:00"],
+                    ),
+                    ("Tue 07:00", &[], &["a: nodes-1 raised"]),
+                ],
+            ),
+            (
+                "what ends within the night is one thing, and is told last",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised"],
+                        &["a: nodes-1 raised, held until 07:00"],
+                    ),
+                    (
+                        "Mon 23:05",
+                        &["nodes-1 cleared"],
+                        &["a: nodes-1 cleared (untold), held until 07:00"],
+                    ),
+                    (
+                        "Mon 23:30",
+                        &["osds-1 raised"],
+                        &[
+                            "a: nodes-1 cleared (untold), held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Tue 07:00",
+                        &[],
+                        &["a: osds-1 raised + nodes-1 cleared (untold)"],
+                    ),
+                ],
+            ),
+            (
+                "it becomes critical by night: that is told at once, with what was held of it",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised"],
+                        &["a: nodes-1 raised, held until 07:00"],
+                    ),
+                    (
+                        "Mon 23:05",
+                        &["osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Mon 23:10",
+                        &["nodes-1 updated critical!"],
+                        &["a: nodes-1 raised", "a: osds-1 raised, held until 07:00"],
+                    ),
+                    ("Tue 07:00", &[], &["a: nodes-1 raised", "a: osds-1 raised"]),
+                ],
+            ),
+            (
+                "what is critical is told by night, and its end as well",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised critical!"],
+                        &["a: nodes-1 raised"],
+                    ),
+                    (
+                        "Mon 23:05",
+                        &["nodes-1 cleared critical!"],
+                        &["a: nodes-1 cleared (untold)"],
+                    ),
+                ],
+            ),
+            (
+                "what could not be delivered by day waits too",
+                &[
+                    ("Mon 21:00", &["nodes-1 raised"], &["a: nodes-1 raised"]),
+                    ("Mon 22:00", &[], &["a: nodes-1 raised, held until 07:00"]),
+                    (
+                        "Tue 07:00",
+                        &["osds-1 raised"],
+                        &["a: nodes-1 raised", "a: osds-1 raised"],
+                    ),
+                ],
+            ),
+            (
+                "the server is down in the morning, while one thing ends and another comes",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised", "osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    ("Tue 07:00", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                    (
+                        "Tue 07:05",
+                        &["nodes-1 cleared"],
+                        &["a: osds-1 raised + nodes-1 cleared (untold)"],
+                    ),
+                    (
+                        "Tue 07:10",
+                        &["blind-1 raised"],
+                        &[
+                            "a: osds-1 raised + nodes-1 cleared (untold)",
+                            "a: blind-1 raised",
+                        ],
+                    ),
+                    (
+                        "Tue 22:00",
+                        &["capacity-1 raised"],
+                        &[
+                            "a: osds-1 raised + nodes-1 cleared (untold), held until 07:00",
+                            "a: blind-1 raised, held until 07:00",
+                            "a: capacity-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Wed 07:00",
+                        &[],
+                        &[
+                            "a: osds-1 raised + blind-1 raised + capacity-1 raised + nodes-1 cleared (untold)",
+                        ],
+                    ),
+                ],
+            ),
+            (
+                "a thing of a digest becomes critical in the next night",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised", "osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    ("Tue 07:00", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                    (
+                        "Tue 22:00",
+                        &["nodes-1 updated critical!"],
+                        &["a: osds-1 raised, held until 07:00", "a: nodes-1 raised"],
+                    ),
+                ],
+            ),
+            (
+                "no pass is made for two nights",
+                &[
+                    (
+                        "Mon 23:00",
+                        &["nodes-1 raised", "osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Wed 03:00",
+                        &[],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    ("Wed 12:00", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                ],
+            ),
+            (
+                "the clock is set back by a day, and ahead into the day",
+                &[
+                    (
+                        "Tue 23:00",
+                        &["nodes-1 raised", "osds-1 raised"],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    (
+                        "Mon 23:30",
+                        &[],
+                        &[
+                            "a: nodes-1 raised, held until 07:00",
+                            "a: osds-1 raised, held until 07:00",
+                        ],
+                    ),
+                    ("Mon 12:00", &[], &["a: nodes-1 raised + osds-1 raised"]),
+                ],
+            ),
+        ];
+        let recipients = [sleeper("a@example.org", "22:00-07:00")];
+        for (name, steps) in cases {
+            let mut queue = Queue::default();
+            for (time, alerts, expected) in *steps {
+                pass(&mut queue, time, alerts, &recipients);
+                assert_eq!(pending(&queue), *expected, "{name}, {time}");
+                let due = queue.due(clock(time)).len();
+                assert_eq!(due + queue.held(), queue.len(), "{name}, {time}");
+                assert_eq!(queue.has_nothing_left_over(), due == 0, "{name}, {time}");
+                let left_over: usize = queue.left_over().values().sum();
+                assert_eq!(left_over, due, "{name}, {time}");
+                assert_eq!(queue.oldest().is_some(), due > 0, "{name}, {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_recipient_has_hours_of_his_own_and_they_may_change() {
+        let hours = |a: &str, b: &str| {
+            [
+                sleeper("a@example.org", a),
+                sleeper("b@example.org", b),
+                sleeper("c@example.org", ""),
+            ]
+        };
+        let usual = hours("22:00-07:00", "00:00-05:00");
+        let mut queue = Queue::default();
+        let mut after = |time: &str, alerts: &[&str], recipients: &[Recipient]| {
+            pass(&mut queue, time, alerts, recipients);
+            let sent: HashSet<MailId> = (queue.due(clock(time)).iter())
+                .map(|e| e.id.clone())
+                .collect();
+            let before = pending(&queue);
+            queue.remove(&sent);
+            (before.join("; "), sent.len())
+        };
+        let (mails, sent) = after("Mon 23:00", &["nodes-1 raised"], &usual);
+        assert_eq!(
+            mails,
+            "a: nodes-1 raised, held until 07:00; b: nodes-1 raised; c: nodes-1 raised"
+        );
+        assert_eq!(sent, 2);
+        let (mails, sent) = after("Tue 01:00", &["osds-1 raised"], &usual);
+        assert_eq!(
+            mails,
+            "a: nodes-1 raised, held until 07:00; a: osds-1 raised, held until 07:00; \
+             b: osds-1 raised, held until 05:00; c: osds-1 raised"
+        );
+        assert_eq!(sent, 1);
+        let (mails, sent) = after("Tue 05:00", &[], &usual);
+        assert_eq!(
+            mails,
+            "a: nodes-1 raised, held until 07:00; a: osds-1 raised, held until 07:00; b: osds-1 raised"
+        );
+        assert_eq!(sent, 1);
+        // He is up early.
+        let (mails, sent) = after("Tue 05:10", &[], &hours("22:00-05:00", ""));
+        assert_eq!(
+            (mails.as_str(), sent),
+            ("a: nodes-1 raised + osds-1 raised", 1)
+        );
+    }
+
+    #[test]
+    fn a_mail_that_was_held_waits_for_the_server_only_since_the_morning() {
+        let recipients = [sleeper("a@example.org", "22:00-07:00")];
+        let mut queue = Queue::default();
+        pass(
+            &mut queue,
+            "Mon 23:00",
+            &["nodes-1 raised", "osds-1 raised"],
+            &recipients,
+        );
+        pass(&mut queue, "Tue 07:02", &[], &recipients);
+        let digest = queue.iter().next().unwrap();
+        assert_eq!(digest.raised, clock("Mon 23:00"));
+        assert_eq!(digest.deliverable_since(), clock("Tue 07:00"));
+        assert_eq!(queue.oldest(), Some(clock("Tue 07:00")));
+        let after = Duration::from_secs(900);
+        assert!(!digest.has_waited(after, clock("Tue 07:14")));
+        assert!(digest.has_waited(after, clock("Tue 07:15")));
+        let wait = digest.refused_wait(Some(after), clock("Tue 07:05"));
+        assert_eq!(wait, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_digest_has_the_same_id_whenever_it_is_made_of_the_same_and_no_part_has_it() {
+        let recipients = [
+            sleeper("a@example.org", "22:00-07:00"),
+            sleeper("b@example.org", "22:00-07:00"),
+        ];
+        let mut held = Queue::default();
+        pass(
+            &mut held,
+            "Mon 23:00",
+            &["nodes-1 raised", "osds-1 raised"],
+            &recipients,
+        );
+        let parts = ids(&held);
+        let digests: Vec<Vec<MailId>> = ["Tue 07:00", "Tue 07:01", "Wed 12:00"]
+            .iter()
+            .map(|time| {
+                let mut queue = held.clone();
+                pass(&mut queue, time, &[], &recipients);
+                ids(&queue)
+            })
+            .collect();
+        assert!(
+            digests
+                .iter()
+                .all(|made| *made == digests[0] && made.len() == 2)
+        );
+        let all: HashSet<&MailId> = digests[0].iter().chain(&parts).collect();
+        assert_eq!(all.len(), 6);
+        // One of two things has changed: it is another mail.
+        pass(&mut held, "Tue 06:00", &["nodes-1 updated"], &recipients);
+        pass(&mut held, "Tue 07:00", &[], &recipients);
+        assert!(ids(&held).iter().all(|id| !digests[0].contains(id)));
+    }
+
+    #[test]
+    fn whoever_wants_all_mails_sent_now_wants_those_that_are_held_too() {
+        let recipients = [sleeper("a@example.org", "22:00-07:00")];
+        let mut queue = Queue::default();
+        pass(
+            &mut queue,
+            "Mon 23:00",
+            &["nodes-1 raised", "osds-1 raised"],
+            &recipients,
+        );
+        assert!(queue.due(clock("Mon 23:00")).is_empty());
+        queue.make_due();
+        assert_eq!(queue.due(clock("Mon 23:00")).len(), 2);
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl<'a> Screen<'a> {
             found.push((Paint::Doubtful, "Consul has no leader".to_owned()));
         }
         if self.is_stuck(&state.queue) {
-            let mails = wording::count(state.queue.len(), "mail");
+            let waiting = state.queue.len() - state.queue.held();
+            let mails = wording::count(waiting, "mail");
             found.push((Paint::Doubtful, format!("{mails} stuck")));
         }
         if memory.outcomes.is_empty() {
@@ -428,12 +429,18 @@ impl<'a> Screen<'a> {
     }
 
     fn queue(&self, queue: &Queue) -> Vec<String> {
+        let held = queue.held_until().map(|until| {
+            let mails = wording::count(queue.held(), "mail");
+            let until = wording::time(until, &self.view.zone);
+            format!("{mails} held until {until} by quiet hours")
+        });
         let Some(oldest) = queue.oldest() else {
-            return vec![self.labelled("queue", Paint::Plain, "no mail is pending")];
+            let held = held.as_deref().unwrap_or("no mail is pending");
+            return vec![self.labelled("queue", Paint::Plain, held)];
         };
         let pending = format!(
             "{} pending, the oldest for {}",
-            wording::count(queue.len(), "mail"),
+            wording::count(queue.len() - queue.held(), "mail"),
             wording::duration(self.age(oldest))
         );
         let paint = match self.is_stuck(queue) {
@@ -441,6 +448,10 @@ impl<'a> Screen<'a> {
             false => Paint::Doubtful,
         };
         let mut lines = vec![self.labelled("queue", paint, &pending)];
+        lines.extend(
+            held.into_iter()
+                .flat_map(|held| self.told(Paint::Plain, &held, 2)),
+        );
         if let Some(error) = queue.last_error() {
             lines.extend(self.told(paint, &format!("last error: {error}"), 3));
         }
@@ -912,10 +923,7 @@ mod tests {
         };
         let recipients: Vec<Recipient> = ["ops@example.org", "disks@example.org"]
             .iter()
-            .map(|address| Recipient {
-                address: address.parse().unwrap(),
-                checks: CheckName::ALL.into(),
-            })
+            .map(|address| Recipient::of_everything(address.parse().unwrap()))
             .collect();
         state.queue.add(alert, &recipients, Recovery::Told);
         let failed = Attempt::Failed(

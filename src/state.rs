@@ -9,7 +9,7 @@ use lettre::Address;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::Memory;
+use crate::alert::{Alert, Memory};
 use crate::incident::plausible;
 use crate::queue::{MailId, Queue};
 use crate::seal::{Seal, sealed};
@@ -134,20 +134,29 @@ impl State {
 fn overtaken(queue: &Queue, later: &Queue) -> HashSet<MailId> {
     let mut latest: HashMap<(&str, Option<&Address>), u32> = HashMap::new();
     for entry in later.iter().filter(|entry| entry.has_its_own_id()) {
-        let (incident, sequence) = (entry.alert.incident.as_str(), entry.alert.sequence);
         let to = entry.to.as_ref();
-        let last = latest.entry((incident, to)).or_default();
-        *last = sequence.max(*last);
-        if to.is_some() {
-            let last = latest.entry((incident, None)).or_default();
-            *last = sequence.saturating_add(1).max(*last);
+        for alert in entry.alerts() {
+            let (incident, sequence) = (alert.incident.as_str(), alert.sequence);
+            let next = sequence.saturating_add(1);
+            // A digest has taken over the mail that would have told the same alone.
+            let known = if entry.is_digest() { next } else { sequence };
+            let last = latest.entry((incident, to)).or_default();
+            *last = known.max(*last);
+            if to.is_some() {
+                let last = latest.entry((incident, None)).or_default();
+                *last = next.max(*last);
+            }
         }
     }
+    let known: HashSet<&MailId> = later.iter().map(|entry| &entry.id).collect();
     let overtaken = queue.iter().filter(|entry| {
-        let mails = (entry.alert.incident.as_str(), entry.to.as_ref());
-        latest
-            .get(&mails)
-            .is_some_and(|last| *last > entry.alert.sequence)
+        let is_later = |alert: &Alert| {
+            let mails = (alert.incident.as_str(), entry.to.as_ref());
+            let last = latest.get(&mails);
+            last.is_some_and(|last| *last > alert.sequence)
+        };
+        // A digest that is in both is one mail.
+        !known.contains(&entry.id) && entry.alerts().all(is_later)
     });
     overtaken.map(|entry| entry.id.clone()).collect()
 }
@@ -252,8 +261,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::{Alert, Circumstances, Report};
-    use crate::check::CheckName;
+    use crate::alert::{Circumstances, Report};
     use crate::facts::Absence;
     use crate::incident::{Change, Down, Incident, Kind};
     use crate::queue::Recovery;
@@ -448,10 +456,7 @@ mod tests {
             let mut mail = with_mail(1, 1, &["a"]);
             let mut alert = mail.queue.iter().next().unwrap().alert.clone();
             alert.sequence = *sequence;
-            let to = to.parse().ok().map(|address| Recipient {
-                address,
-                checks: CheckName::ALL.to_vec(),
-            });
+            let to = to.parse().ok().map(Recipient::of_everything);
             mail.queue = Queue::default();
             mail.queue.add(alert, to.as_slice(), Recovery::Told);
             state.queue.adopt(mail.queue);

@@ -17,6 +17,7 @@ use crate::message::{Sender, commands, envelope, plain, signature};
 use crate::queue::MailId;
 use crate::settings::ways::Command;
 use crate::settings::{Checks, Hold, Recipient, Relay, Security};
+use crate::severity::Severity;
 use crate::text::one_line;
 use crate::wording;
 
@@ -177,6 +178,9 @@ impl Test<'_> {
                     row(check.as_str(), &what)
                 });
                 text.section(Tone::Neutral, "What comes to this address", lines);
+                if let Some(when) = when_it_comes(recipient) {
+                    text.paragraph(&when);
+                }
             }
             None => text.paragraph(
                 "No alert comes to this address: it is none of the recipients. \
@@ -211,6 +215,19 @@ impl Test<'_> {
             address.eq_ignore_ascii_case(to.as_ref())
         };
         self.recipients.iter().find(same)
+    }
+}
+
+/// Of the alerts that come, which do so, and when; `None` where all of them come at once.
+fn when_it_comes(recipient: &Recipient) -> Option<String> {
+    match (recipient.severity, recipient.quiet_hours) {
+        (Severity::Critical, _) => {
+            Some("Of these only what is critical comes, and its end.".to_owned())
+        }
+        (Severity::Warning, Some(hours)) => Some(format!(
+            "In the quiet hours, {hours}, only what is critical comes, and all else in one mail when they end."
+        )),
+        (Severity::Warning, None) => None,
     }
 }
 
@@ -330,8 +347,8 @@ mod tests {
             html: false,
         };
         let recipients = [Recipient {
-            address: "Ops@example.org".parse().unwrap(),
             checks: vec![CheckName::Capacity, CheckName::Osds],
+            ..Recipient::of_everything("Ops@example.org".parse().unwrap())
         }];
         ask(Test {
             cluster,

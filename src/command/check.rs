@@ -5,18 +5,23 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deliver::{Details, PASS_TIME, Stopping, Tally, deliver, mail_time, report_left_over};
+use super::deliver::{
+    Details, Mail, PASS_TIME, Stopping, Tally, deliver, mail_time, report_left_over,
+};
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
 use super::{Context, Done, Stop, print, print_json, watchers};
-use crate::alert::{Alert, Outcome, Rules, State as CheckState, judge_pass};
+use crate::alert::{Outcome, Rules, State as CheckState, judge_pass};
+use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
 use crate::cli;
 use crate::incident::Kind;
 use crate::message;
 use crate::output;
-use crate::queue::{Queue, Recovery};
+use crate::queue::{Entry, Queue, Recovery};
+use crate::quiet_hours::QuietHours;
 use crate::replace::Safe;
+use crate::severity::Severity;
 use crate::state::{LastPass, State};
 use crate::store::{Lock, Saved};
 use crate::text::one_line;
@@ -24,6 +29,9 @@ use crate::wording;
 
 /// The cluster's name where neither the configuration nor Consul has ever told one.
 pub(super) const NAMELESS: &str = "ceph";
+
+/// So many of those who are told stand in a line of the log.
+const NAMED: usize = 5;
 
 /// Carries out one pass.
 ///
@@ -86,7 +94,11 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
 /// A pass after judging.
 struct Pass {
     state: State,
-    alerts: Vec<Alert>,
+    alerts: Vec<Told>,
+    /// What was told as it is to those who have come since.
+    caught_up: Vec<Told>,
+    /// Mails to those who are no recipients any more.
+    forgotten: Vec<Entry>,
     route: Route,
     /// Why the state is not where it belongs.
     away: Option<anyhow::Error>,
@@ -96,10 +108,11 @@ impl Pass {
     fn judge(context: &Context, mut state: State, sight: Sight, keep: bool) -> Pass {
         let settings = &context.settings;
         let keep = if keep { Keep::Yes } else { Keep::No };
+        let roll = observe::roll(settings, sight.import.as_ref());
         let import = observe::settle_import(context, sight.import, keep);
         let cluster = (settings.cluster_name.clone())
             .or(sight.datacenter)
-            .or(state.cluster)
+            .or(state.cluster.take())
             .unwrap_or_else(|| NAMELESS.to_owned());
         let rules = Rules {
             checks: &settings.checks,
@@ -109,21 +122,37 @@ impl Pass {
         };
         let verdict = judge_pass(state.memory, sight.observed, rules, context.now);
         state.memory = verdict.memory;
-        state.cluster = Some(cluster);
         let route = Route::by(context, import.as_ref());
         let recipients = &route.recipients;
         let recovery = recovery(context);
-        state.queue.address(recipients, recovery);
-        for alert in &verdict.alerts {
-            state.queue.add(alert.clone(), recipients, recovery);
+        let mut forgotten = Vec::new();
+        let State { memory, queue, .. } = &mut state;
+        let audiences = &mut memory.audiences;
+        if roll == Roll::Whole && !recipients.is_empty() {
+            let tell = |entry: &Entry| forgotten.push(entry.clone());
+            audiences.forget_others(queue, recipients, tell);
         }
-        let audiences = std::mem::take(&mut state.memory.audiences);
-        state.memory.audiences = audiences.of_open(&state.memory.incidents());
-        let mut alerts = verdict.alerts;
-        alerts.retain(|alert| alert.kind != Kind::Cleared || recovery == Recovery::Told);
+        audiences.address(queue, recipients, recovery);
+        let mut alerts: Vec<Told> = Vec::new();
+        for alert in verdict.alerts {
+            let raised = alert.raised;
+            let to = audiences.tell(queue, &alert, raised, recipients, recovery);
+            alerts.push((alert, to));
+        }
+        alerts.retain(|(alert, _)| alert.kind != Kind::Cleared || recovery == Recovery::Told);
+        let mut caught_up = Vec::new();
+        if roll >= Roll::Read && !recipients.is_empty() {
+            caught_up = catch_up(memory, queue, recipients, &cluster, context.now);
+        }
+        forget_what_is_over(memory, queue);
+        let end = |hours: &QuietHours| hours.end(context.now, &context.zone);
+        queue.keep_hours(recipients, end, context.now);
+        state.cluster = Some(cluster);
         Pass {
             state,
             alerts,
+            caught_up,
+            forgotten,
             route,
             away: None,
         }
@@ -147,13 +176,16 @@ impl Pass {
         } else {
             self.alerts.as_slice()
         };
-        for alert in raised {
+        for (alert, _) in raised {
             log.notice(format!(
                 "{}: {}; {}",
                 alert.kind.as_str(),
                 message::subject(alert),
                 Details(alert)
             ));
+        }
+        if !options.dry_run {
+            self.report_changed_recipients(context);
         }
         let waiting = match self.state.queue.len() {
             0 => "so no alert can reach anybody".to_owned(),
@@ -171,6 +203,25 @@ impl Pass {
         }
         if !self.route.ways.is_empty() {
             self.route.warn(context);
+        }
+    }
+
+    /// Says who is told of what lasts, and who is told nothing more.
+    fn report_changed_recipients(&self, context: &Context) {
+        for (alert, to) in &self.caught_up {
+            context.log.notice(format!(
+                "told to {}, who had not been told: {}; {}",
+                wording::list_first(to.iter().map(ToString::to_string), NAMED),
+                message::subject(alert),
+                Details(alert)
+            ));
+        }
+        for entry in &self.forgotten {
+            context.log.notice(format!(
+                "{} was not sent: that is no recipient any more; {}",
+                Mail(entry),
+                Details(&entry.alert)
+            ));
         }
     }
 
@@ -228,7 +279,7 @@ impl Pass {
         }
         let stopping = Stopping::watch();
         if let Err(error) = self.save(context, lock, Safe::Now) {
-            for alert in &self.alerts {
+            for (alert, _) in &self.alerts {
                 context.log.error(format!(
                     "not mailed, for it could not be saved: {}; {}",
                     message::subject(alert),
@@ -253,13 +304,7 @@ impl Pass {
     /// Whether every check was carried out in whole and no mail is left over.
     fn is_complete(&self, options: cli::Check) -> bool {
         let checked = self.outcomes().all(|(_, outcome)| outcome.error.is_none());
-        checked && (options.dry_run || self.state.queue.is_empty())
-    }
-
-    fn addressees(&self, alert: &Alert) -> Vec<String> {
-        let recipients = self.route.recipients.iter();
-        let concerned = recipients.filter(|r| alert.concerns(r));
-        concerned.map(|r| r.address.to_string()).collect()
+        checked && (options.dry_run || self.state.queue.has_nothing_left_over())
     }
 
     fn document(
@@ -286,16 +331,19 @@ impl Pass {
             alerts: self
                 .alerts
                 .iter()
-                .map(|alert| AlertDocument {
+                .chain(&self.caught_up)
+                .map(|(alert, to)| AlertDocument {
                     check: alert.report.topic().as_str(),
                     kind: alert.kind.as_str(),
                     subject: message::subject(alert),
-                    recipients: self.addressees(alert),
+                    severity: alert.severity(),
+                    recipients: to.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
             mail: MailDocument {
                 sent: tally.sent,
                 queued: self.state.queue.len(),
+                held: self.state.queue.held(),
                 dropped: tally.dropped,
             },
         }
@@ -336,7 +384,7 @@ fn would_mail(queue: &Queue, now: Timestamp) -> String {
         text.push_str(&format!(
             "would mail {}: {}\n",
             to.unwrap_or_default(),
-            message::subject(&entry.alert)
+            message::subject_of(entry)
         ));
     }
     for entry in queue.iter().filter(|entry| entry.to.is_none()) {
@@ -345,7 +393,12 @@ fn would_mail(queue: &Queue, now: Timestamp) -> String {
             message::subject(&entry.alert)
         ));
     }
-    let later = queue.len() - due.len() - queue.unaddressed();
+    let held = queue.held();
+    if held > 0 {
+        let mails = wording::count(held, "mail");
+        text.push_str(&format!("{mails} held back by quiet hours\n"));
+    }
+    let later = queue.len() - due.len() - queue.unaddressed() - held;
     if later > 0 {
         text.push_str(&format!(
             "{} to be tried later\n",
@@ -382,6 +435,7 @@ struct CheckDocument {
 struct AlertDocument {
     check: &'static str,
     kind: &'static str,
+    severity: Severity,
     subject: String,
     recipients: Vec<String>,
 }
@@ -390,5 +444,6 @@ struct AlertDocument {
 struct MailDocument {
     sent: usize,
     queued: usize,
+    held: usize,
     dropped: usize,
 }

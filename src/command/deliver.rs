@@ -417,7 +417,7 @@ impl fmt::Display for Details<'_> {
 
 /// How the log calls a mail. To find the words takes longer than all else that is done for a mail which is not due, so it is
 /// left to those lines that are shown.
-struct Mail<'a>(&'a Entry);
+pub(super) struct Mail<'a>(pub(super) &'a Entry);
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -427,7 +427,7 @@ impl fmt::Display for Mail<'_> {
             Some(to) => write!(f, "{to}")?,
             None => f.write_str("nobody yet")?,
         }
-        write!(f, ", \"{}\"", message::subject(&entry.alert))
+        write!(f, ", \"{}\"", message::subject_of(entry))
     }
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::Context;
 use crate::alert::Observed;
+use crate::audience::Roll;
 use crate::ceph::{self, Answers, Wanted};
 use crate::consul::{self, Agent};
 use crate::facts::Membership;
@@ -20,7 +21,15 @@ pub struct Sight {
     /// The Consul datacenter's name, if it was seen.
     pub datacenter: Option<String>,
     /// Mail settings of PetaSAN; `None` where the file leaves nothing to PetaSAN.
-    pub import: Option<Result<Import, String>>,
+    pub import: Option<Result<Fresh, String>>,
+}
+
+/// What was just read from PetaSAN.
+#[derive(Debug)]
+pub struct Fresh {
+    import: Import,
+    /// Something in it was odd: somebody may be missing.
+    is_odd: bool,
 }
 
 /// Asks all that is to be asked. Failures are part of the answer, none stops the others.
@@ -56,7 +65,7 @@ pub fn observe(context: &Context) -> Sight {
 type ConsulSight = (
     Option<Result<Membership, String>>,
     Option<String>,
-    Option<Result<Import, String>>,
+    Option<Result<Fresh, String>>,
 );
 
 fn ask_consul(context: &Context) -> ConsulSight {
@@ -107,12 +116,23 @@ pub fn needs_import(settings: &Settings) -> bool {
 }
 
 /// Asks PetaSAN for what the file leaves open, and for nothing else. What is odd about it goes to the log.
-fn read_import(agent: &Agent, context: &Context) -> Result<Import, String> {
+fn read_import(agent: &Agent, context: &Context) -> Result<Fresh, String> {
     let (import, odd) = import_now(agent, context)?;
+    let is_odd = !odd.is_empty();
     for warning in odd {
         context.log.warning(warning);
     }
-    Ok(import)
+    Ok(Fresh { import, is_odd })
+}
+
+/// How far the recipients can be relied on that come of these settings and of what was read.
+pub fn roll(settings: &Settings, read: Option<&Result<Fresh, String>>) -> Roll {
+    match read {
+        _ if !settings.recipients.is_empty() => Roll::Whole,
+        Some(Ok(fresh)) if fresh.is_odd => Roll::Read,
+        Some(Ok(_)) => Roll::Whole,
+        Some(Err(_)) | None => Roll::Old,
+    }
 }
 
 /// Asks PetaSAN for what the file leaves open, and for nothing else; with it comes what was odd about it.
@@ -149,12 +169,12 @@ pub fn import_now(agent: &Agent, context: &Context) -> Result<(Import, Vec<Strin
 /// `keep` is set.
 pub fn settle_import(
     context: &Context,
-    read: Option<Result<Import, String>>,
+    read: Option<Result<Fresh, String>>,
     keep: Keep,
 ) -> Option<Import> {
     let path = context.import_cache();
     match read? {
-        Ok(import) => {
+        Ok(Fresh { import, .. }) => {
             // Settings that have become unusable do not displace the last good ones.
             let good = !context.settings.relay_is_petasans() || import.smtp.is_ok();
             if keep == Keep::Yes && good {

@@ -50,9 +50,11 @@ struct Message {
     raised: jiff::Timestamp,
     to: Option<String>,
     subject: String,
+    alerts: usize,
     attempts: u32,
     last_attempt: Option<jiff::Timestamp>,
     next_attempt: Option<jiff::Timestamp>,
+    held_until: Option<jiff::Timestamp>,
     last_error: Option<String>,
 }
 
@@ -64,10 +66,13 @@ impl Message {
             kind: entry.alert.kind.as_str(),
             raised: entry.raised,
             to: entry.to.as_ref().map(ToString::to_string),
-            subject: message::subject(&entry.alert),
+            subject: message::subject_of(entry),
+            alerts: entry.alerts().count(),
             attempts: entry.attempts,
             last_attempt: entry.last_attempt,
-            next_attempt: entry.next_attempt,
+            // Before both are over it is not tried.
+            next_attempt: entry.next_attempt.max(entry.held_until),
+            held_until: entry.held_until,
             last_error: entry.last_error.clone(),
         }
     }
@@ -79,7 +84,7 @@ fn line(what: &str, entry: &Entry) -> String {
         Some(to) => to.to_string(),
         None => "(nobody to tell yet)".to_owned(),
     };
-    let subject = message::subject(&entry.alert);
+    let subject = message::subject_of(entry);
     format!("{what:<9}  {}  {to}  {subject}\n", entry.id)
 }
 
@@ -96,6 +101,7 @@ fn table(queue: &Queue, context: &Context) -> String {
     let room = style.width.saturating_sub(43).max(20);
     for entry in queue {
         let next = match entry.next_attempt {
+            _ if entry.held_until.is_some() => "held".to_owned(),
             Some(next) if next > context.now => {
                 format!("in {}", wording::duration(age(context.now, next)))
             }
@@ -115,8 +121,13 @@ fn table(queue: &Queue, context: &Context) -> String {
         let indent = " ".repeat(43);
         text.push_str(&format!(
             "{indent}{}\n",
-            fit(&message::subject(&entry.alert), room)
+            fit(&message::subject_of(entry), room)
         ));
+        if let Some(until) = entry.held_until {
+            let until = wording::time(until, &context.zone);
+            let held = format!("held until {until}");
+            text.push_str(&format!("{indent}{}\n", fit(&held, room)));
+        }
         if let Some(error) = &entry.last_error {
             text.push_str(&format!(
                 "  {}\n",

@@ -112,6 +112,7 @@ impl Wanted {
 #[derive(Serialize)]
 struct Pending<'a> {
     pending: usize,
+    held: usize,
     oldest: Option<Timestamp>,
     last_error: Option<&'a str>,
 }
@@ -134,6 +135,7 @@ impl<'a> Document<'a> {
             flapping: Wanted::Flapping.of(memory),
             queue: Pending {
                 pending: state.queue.len(),
+                held: state.queue.held(),
                 oldest: state.queue.oldest(),
                 last_error: state.queue.last_error(),
             },

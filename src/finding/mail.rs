@@ -10,6 +10,7 @@ use crate::check::CheckName;
 use crate::settings::petasan::Import;
 use crate::settings::ways::Command;
 use crate::settings::{Checks, Recipient, Relay, Security};
+use crate::severity::Severity;
 use crate::smtp::certificate::Certificate;
 use crate::smtp::probe::{Answer, Handshake, Probe, Step};
 use crate::trouble::Trouble;
@@ -143,16 +144,23 @@ pub fn judge_recipients(recipients: &[Recipient], checks: &Checks) -> Vec<Findin
         CheckName::Nodes => checks.nodes.is_some(),
         CheckName::Osds => checks.osds.is_some(),
     };
-    let untold = CheckName::ALL.into_iter().filter(is_on).filter(|check| {
-        let told = |recipient: &Recipient| recipient.checks.contains(check);
-        !recipients.iter().any(told)
-    });
-    untold
-        .map(|check| {
-            let words = format!("nobody is told of the check {check}");
-            Finding::warning(Section::Mail, "recipients", words, add)
-        })
-        .collect()
+    let untold = CheckName::ALL
+        .into_iter()
+        .filter(is_on)
+        .filter_map(|check| {
+            let told = recipients.iter().filter(|r| r.checks.contains(&check));
+            let words = match told.map(|recipient| recipient.severity).min() {
+                Some(Severity::Warning) => return None,
+                Some(Severity::Critical) => {
+                    format!(
+                        "nobody is told of warnings of the check {check}, only of what is critical"
+                    )
+                }
+                None => format!("nobody is told of the check {check}"),
+            };
+            Some(Finding::warning(Section::Mail, "recipients", words, add))
+        });
+    untold.collect()
 }
 
 /// The findings about a mail server that was asked about these recipients.
@@ -592,8 +600,8 @@ mod tests {
             ..Checks::default()
         };
         let told = |checks: &[CheckName]| Recipient {
-            address: asked().remove(0),
             checks: checks.to_vec(),
+            ..Recipient::of_everything(asked().remove(0))
         };
         let nobody = judge_recipients(&[], &checks);
         assert_eq!(nobody[0].outcome, Outcome::Failed);
@@ -604,6 +612,15 @@ mod tests {
         );
         let all = judge_recipients(&[told(&CheckName::ALL)], &checks);
         assert!(all.is_empty());
+        let of_critical = Recipient {
+            severity: Severity::Critical,
+            ..told(&CheckName::ALL)
+        };
+        let by_day = told(&[CheckName::Nodes]);
+        let found = judge_recipients(&[of_critical.clone(), by_day], &checks);
+        let capacity = "Warning recipients: nobody is told of warnings of the check capacity, only of what is critical";
+        assert_eq!(lines(&found), [capacity]);
+        assert_eq!(judge_recipients(&[of_critical], &checks).len(), 2);
     }
 
     #[test]

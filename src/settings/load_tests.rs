@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::merge::merge;
 use super::{Hold, Origin, Security, Settings, load};
 use crate::check::CheckName;
+use crate::severity::Severity;
 
 const FILE: &str = "/etc/petanotify/petanotify.toml";
 
@@ -193,10 +194,14 @@ timeout = "20s"
 [[recipient]]
 address = "ops@example.org"
 checks = ["capacity", "nodes", "osds"]
+severity = "warning"
+quiet_hours = "22:00-07:00"
 
 [[recipient]]
 address = "osd@example.org"
 checks = ["osds"]
+severity = "critical"
+quiet_hours = "12:00-13:00"
 
 [metrics]
 textfile = "petanotify.prom"
@@ -241,6 +246,10 @@ file = "state/state.json"
     assert_eq!(settings.recipients.len(), 2);
     assert_eq!(settings.recipients[0].checks, CheckName::ALL);
     assert_eq!(settings.recipients[1].checks, [CheckName::Osds]);
+    let severities = settings.recipients.iter().map(|r| r.severity);
+    assert!(severities.eq([Severity::Warning, Severity::Critical]));
+    let hours = settings.recipients[0].quiet_hours.unwrap();
+    assert_eq!(hours.to_string(), "22:00-07:00");
     assert_eq!(settings.metrics.textfile, in_folder("petanotify.prom"));
     assert!(settings.heartbeat.fail);
     assert_eq!(settings.heartbeat.timeout, Duration::from_secs(10));
@@ -252,9 +261,13 @@ file = "state/state.json"
     );
     assert_eq!(
         settings.warnings,
-        [format!(
-            "{FILE}: line 98, heartbeat.url: has no effect beside heartbeat.url_file"
-        )]
+        [
+            format!(
+                "{FILE}: line 96, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
+                 what is critical comes at any hour"
+            ),
+            format!("{FILE}: line 102, heartbeat.url: has no effect beside heartbeat.url_file"),
+        ]
     );
 }
 
@@ -579,6 +592,18 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = [\"disks\"]",
             "line 3, recipient[0].checks: there is no check \"disks\"; allowed: \"capacity\", \"nodes\", \"osds\"",
+        ),
+        (
+            "[[recipient]]\naddress = \"ops@example.org\"\nseverity = \"error\"",
+            "line 3, recipient[0].severity: \"error\" is neither \"warning\" nor \"critical\"",
+        ),
+        (
+            "[[recipient]]\naddress = \"ops@example.org\"\nquiet_hours = \"22-7\"",
+            "line 3, recipient[0].quiet_hours: \"22-7\" is no span of hours; write e.g. \"22:00-07:00\", from 00:00 to 23:59",
+        ),
+        (
+            "[[recipient]]\naddress = \"ops@example.org\"\nquiet_hours = true",
+            "line 3, recipient[0].quiet_hours: must be a text in quotes, not true or false",
         ),
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = []",

@@ -19,6 +19,7 @@ use super::{
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
 use crate::flapping::{MOST_DOWNS, Rule};
+use crate::severity::Severity;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -488,7 +489,8 @@ fn warn_of_no_effect(keys: &mut Keys, other_way: bool) {
 fn recipients(keys: &mut Keys) -> Vec<Recipient> {
     let mut recipients = Vec::new();
     let mut listed = HashSet::new();
-    for index in 0..keys.entries("recipient", &["address", "checks"]) {
+    let names = ["address", "checks", "severity", "quiet_hours"];
+    for index in 0..keys.entries("recipient", &names) {
         let key = format!("recipient[{index}].address");
         let address = keys.required(&key, &format!("recipient[{index}]"), value::address);
         let checks = keys.with_default(
@@ -496,6 +498,19 @@ fn recipients(keys: &mut Keys) -> Vec<Recipient> {
             value::checks,
             CheckName::ALL.to_vec(),
         );
+        let severity = keys.with_default(
+            &format!("recipient[{index}].severity"),
+            value::severity,
+            Severity::Warning,
+        );
+        let hours_key = format!("recipient[{index}].quiet_hours");
+        let quiet_hours = keys.optional(&hours_key, value::quiet_hours);
+        if severity == Severity::Critical && quiet_hours.is_some() {
+            keys.warn(
+                &hours_key,
+                "has no effect with severity = \"critical\": what is critical comes at any hour",
+            );
+        }
         let Some(address) = address else { continue };
         let written: &str = address.as_ref();
         if !listed.insert(written.to_ascii_lowercase()) {
@@ -504,7 +519,12 @@ fn recipients(keys: &mut Keys) -> Vec<Recipient> {
                 &format!("{address} is listed twice; name all its checks in one place"),
             );
         }
-        recipients.push(Recipient { address, checks });
+        recipients.push(Recipient {
+            address,
+            checks,
+            severity,
+            quiet_hours,
+        });
     }
     recipients
 }

@@ -32,6 +32,8 @@ pub use self::listing::Listing;
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
 use crate::flapping::Rule;
+use crate::quiet_hours::QuietHours;
+use crate::severity::Severity;
 
 /// Finds and reads the configuration file, joins it with the environment and the defaults, and reads the secrets' files.
 ///
@@ -387,6 +389,22 @@ pub struct Recipient {
     pub address: Address,
     /// Which checks this recipient is told about.
     pub checks: Vec<CheckName>,
+    /// Only of alerts that are as serious as this, and more.
+    pub severity: Severity,
+    /// When nothing but what is critical may come.
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Recipient {
+    /// Somebody who is told everything at once.
+    pub fn of_everything(address: Address) -> Self {
+        Recipient {
+            address,
+            checks: CheckName::ALL.to_vec(),
+            severity: Severity::Warning,
+            quiet_hours: None,
+        }
+    }
 }
 
 /// What Prometheus is told.

@@ -10,7 +10,6 @@ use super::value::{Written, check_mail_host, parse_address};
 use super::{
     Login, Origin, Recipient, Relay, SECRET_SHOWN, Secret, Security, Server, Settings, Shown,
 };
-use crate::check::CheckName;
 use crate::text::one_line;
 
 /// The KV key of PetaSAN's application settings. It is absent until an admin saves settings.
@@ -226,10 +225,8 @@ pub fn recipients(settings: &Settings, import: Option<&Import>) -> Vec<Recipient
     followers
         .unwrap_or_default()
         .iter()
-        .map(|address| Recipient {
-            address: address.clone(),
-            checks: CheckName::ALL.to_vec(),
-        })
+        .cloned()
+        .map(Recipient::of_everything)
         .collect()
 }
 

@@ -11,6 +11,8 @@ use toml::de::DeValue;
 use super::duration as friendly;
 use super::{SECRET_SHOWN, Secret, Security, Via};
 use crate::check::CheckName;
+use crate::quiet_hours::QuietHours;
+use crate::severity::Severity;
 use crate::text::one_line;
 
 /// How a value is written in the file.
@@ -335,6 +337,22 @@ pub(super) fn mailbox(value: &DeValue) -> Result<Mailbox, String> {
     parse_address(address).map(|address| Mailbox::new(name, address))
 }
 
+/// How serious an alert must be.
+pub(super) fn severity(value: &DeValue) -> Result<Severity, String> {
+    match text(value)?.as_str() {
+        "warning" => Ok(Severity::Warning),
+        "critical" => Ok(Severity::Critical),
+        other => Err(format!(
+            "\"{other}\" is neither \"warning\" nor \"critical\""
+        )),
+    }
+}
+
+/// Hours of the day.
+pub(super) fn quiet_hours(value: &DeValue) -> Result<QuietHours, String> {
+    text(value)?.parse()
+}
+
 /// A list of checks, each once.
 pub(super) fn checks(value: &DeValue) -> Result<Vec<CheckName>, String> {
     let allowed = CheckName::ALL.map(|check| check.written()).join(", ");
@@ -457,6 +475,18 @@ impl Written for Mailbox {
             Some(name) => format!("{name} <{}>", self.email).written(),
             None => self.email.written(),
         }
+    }
+}
+
+impl Written for Severity {
+    fn written(&self) -> String {
+        self.as_str().written()
+    }
+}
+
+impl Written for QuietHours {
+    fn written(&self) -> String {
+        self.to_string().written()
     }
 }
 

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::alert::{Alert, Circumstances, Report};
-use crate::check::CheckName;
 use crate::incident::{Change, Kind};
 use crate::queue::Recovery;
 use crate::settings::Recipient;
@@ -64,10 +63,7 @@ fn what_was_saved_last_is_loaded() {
 fn with_mails(count: i64) -> (tempfile::TempDir, Store, Lock, Vec<MailId>) {
     let (folder, store, lock) = store();
     let mut state = State::beginning(now());
-    let recipient = Recipient {
-        address: "ops@example.org".parse().unwrap(),
-        checks: CheckName::ALL.to_vec(),
-    };
+    let recipient = Recipient::of_everything("ops@example.org".parse().unwrap());
     for number in 0..count {
         let alert = Alert {
             cluster: "prod".to_owned(),

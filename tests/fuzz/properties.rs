@@ -33,10 +33,7 @@ pub fn minutes_later(minutes: i64) -> Timestamp {
 
 /// Somebody who is told everything.
 pub fn recipient() -> Recipient {
-    Recipient {
-        address: "ops@example.org".parse().expect("an address"),
-        checks: CheckName::ALL.to_vec(),
-    }
+    Recipient::of_everything("ops@example.org".parse().expect("an address"))
 }
 
 /// Who sends in these passes.

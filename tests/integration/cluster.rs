@@ -261,6 +261,13 @@ impl Cluster {
         self.write_settings();
     }
 
+    /// Names one more recipient with these further lines.
+    pub(crate) fn recipient_with(&mut self, address: &str, keys: &str) {
+        self.recipients
+            .push(format!("address = \"{address}\"\n{keys}"));
+        self.write_settings();
+    }
+
     /// Names one more mail server, without TLS, to be tried after those before; `keys` are further lines.
     pub(crate) fn further_relay(&mut self, relay: &Relay, keys: &str) {
         let port = relay.port();

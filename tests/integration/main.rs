@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod audience;
 mod bad_input;
 mod by_hand;
 mod cause;

@@ -13,6 +13,7 @@ use crate::command::route::{Route, recovery};
 use crate::command::{Context, Done, Stop, lock, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
+use crate::state::State;
 
 /// Tries all pending mails once, for as long as a pass may take, and saves what became of them. The cluster is not checked.
 /// An attempt counts as one of a pass does, but none is given up here.
@@ -32,7 +33,9 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
     let mut delivered = false;
     if !state.queue.is_empty() {
         let route = Route::asked(&context, Keep::Yes);
-        state.queue.address(&route.recipients, recovery(&context));
+        let State { memory, queue, .. } = &mut state;
+        let audiences = &mut memory.audiences;
+        audiences.address(queue, &route.recipients, recovery(&context));
         before.extend(state.queue.iter().cloned());
         state.queue.make_due();
         // What is to be sent is on disk, addressed as it will be, before the first of it leaves.
@@ -153,7 +156,7 @@ impl<'a> Message<'a> {
         Message {
             id: &entry.id,
             to: entry.to.as_ref().map(ToString::to_string),
-            subject: message::subject(&entry.alert),
+            subject: message::subject_of(entry),
             outcome,
             attempts: entry.attempts.saturating_add(u32::from(sent)),
             last_error: entry.last_error.as_deref().filter(|_| !sent),

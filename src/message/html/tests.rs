@@ -26,7 +26,9 @@ pub(crate) fn html(alert: &Alert) -> String {
         html: true,
         ..sender()
     };
-    parts(alert, None, &sender).1.expect("no HTML part")
+    parts(&entry_to(alert, "ops@example.org"), None, &sender)
+        .1
+        .expect("no HTML part")
 }
 
 fn down(host: &str) -> DownOsd {
@@ -209,7 +211,11 @@ fn parts_are_the_golden_ones() {
         html: true,
         ..sender()
     };
-    let (_, html) = parts(&named("osds-never-told"), late, &sender);
+    let (_, html) = parts(
+        &entry_to(&named("osds-never-told"), "ops@example.org"),
+        late,
+        &sender,
+    );
     assert_golden("late.html", &html.unwrap());
 }
 
@@ -421,7 +427,7 @@ fn no_name_from_outside_can_add_markup_or_a_header_or_end_a_part() {
             (plain.ctype.mimetype.as_str(), html.ctype.mimetype.as_str()),
             ("text/plain", "text/html")
         );
-        let (text, drawn) = parts(&alert, None, &sender);
+        let (text, drawn) = parts(&entry_to(&alert, "ops@example.org"), None, &sender);
         let drawn = drawn.unwrap();
         let as_sent = |part: &mailparse::ParsedMail<'_>| {
             part.get_body()
@@ -559,7 +565,7 @@ fn no_mail_is_so_large_that_it_is_cut_off() {
             html: true,
             ..sender()
         };
-        let (plain, html) = parts(&alert, None, &sender);
+        let (plain, html) = parts(&entry_to(&alert, "ops@example.org"), None, &sender);
         let bytes = plain.len() + html.unwrap().len();
         assert!(bytes < MOST_BYTES, "{name}: {bytes}");
     }

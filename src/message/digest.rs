@@ -1,0 +1,308 @@
+//! The mail that tells several things at once: what quiet hours have held back. Pure.
+
+use std::time::Duration;
+
+use super::document::Line;
+use super::{SUBJECT_CHARS, Sender, Text, report_text, title};
+use crate::alert::Alert;
+use crate::incident::Kind;
+use crate::queue::Entry;
+use crate::text::fit;
+use crate::wording;
+
+/// So many alerts are told whole, of the others what would be their subject: after a night in which a node has come and gone
+/// every few minutes nobody reads more.
+const WHOLE: usize = 20;
+
+/// Names the cluster, how many alerts there are and, as far as there is room, what they say.
+pub(super) fn subject(entry: &Entry) -> String {
+    let cluster = wording::name(&entry.alert.cluster);
+    let head = format!("[{cluster}] ");
+    let room = SUBJECT_CHARS.saturating_sub(head.chars().count());
+    // See the subject of an alert of its own.
+    format!("{head}{}", titles(entry, room)).replace("=?", "??")
+}
+
+/// What stands behind the cluster in the subject.
+pub(super) fn headline(entry: &Entry) -> String {
+    titles(entry, SUBJECT_CHARS)
+}
+
+fn titles(entry: &Entry, room: usize) -> String {
+    let told: Vec<String> = entry.alerts().map(|alert| title(alert).1).collect();
+    let number = wording::count(told.len(), "alert");
+    for shown in (1..=told.len()).rev() {
+        let more = match told.len() - shown {
+            0 => String::new(),
+            more => format!("; {more} more"),
+        };
+        let titles = format!("{number}: {}{more}", told[..shown].join("; "));
+        if titles.chars().count() <= room {
+            return titles;
+        }
+    }
+    fit(&format!("{number}: {}", told.join("; ")), room)
+}
+
+/// How it comes that this is one mail, then what each alert says.
+pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>, sender: &Sender) {
+    let number = entry.alerts().count();
+    let over = entry.alerts().filter(|a| a.kind == Kind::Cleared).count();
+    let over = match over {
+        0 => "None of it is over.".to_owned(),
+        over if over == number => "All of it is over.".to_owned(),
+        1 => "What is over comes last.".to_owned(),
+        over => format!("{over} of them tell what is over; they come last."),
+    };
+    let since = wording::time(entry.deliverable_since(), &sender.zone);
+    let late = match delay {
+        Some(delay) => format!(
+            " The mail is late by {}: it could not be delivered then.",
+            wording::duration(delay)
+        ),
+        None => String::new(),
+    };
+    text.document.notice(&format!(
+        "Your quiet hours have held back {} of cluster {} until {since}. {over}{late}",
+        wording::count(number, "alert"),
+        wording::name(&entry.alert.cluster),
+    ));
+    let told = |number: usize, alert: &Alert| {
+        let raised = wording::time(alert.raised, &sender.zone);
+        format!("{number}. {} ({raised})", title(alert).1)
+    };
+    for (number, alert) in (1..).zip(entry.alerts().take(WHOLE)) {
+        text.now = alert.raised;
+        text.paragraph(&told(number, alert));
+        report_text(text, alert);
+    }
+    let others = (WHOLE + 1..).zip(entry.alerts().skip(WHOLE));
+    let others = others.map(|(number, alert)| Line::Sentence(told(number, alert)));
+    text.section("And in brief", others);
+    text.footer(entry.alerts().take(WHOLE), &sender.node);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::alert::{Circumstances, Report};
+    use crate::facts::{Absence, DownOsd, OsdId};
+    use crate::incident::{Change, Ending, Item, Over, OverItem};
+    use crate::message::{compose, subject_of};
+    use crate::queue::{Queue, Recovery};
+    use crate::quiet_hours::QuietHours;
+    use crate::settings::Recipient;
+
+    fn at(time: &str) -> Timestamp {
+        format!("2026-11-24T{time}:00Z").parse().unwrap()
+    }
+
+    fn alert(incident: &str, kind: Kind, raised: &str, report: Report) -> Alert {
+        Alert {
+            cluster: "prod".to_owned(),
+            kind,
+            incident: incident.to_owned(),
+            sequence: u32::from(kind == Kind::Cleared),
+            began: at("00:10"),
+            raised: at(raised),
+            report,
+            elsewhere: vec!["told elsewhere in the digest".to_owned()],
+            never_told: kind == Kind::Cleared,
+            circumstances: Circumstances::default(),
+        }
+    }
+
+    fn node_down(node: &str, raised: &str) -> Alert {
+        let item = Item {
+            key: node.to_owned(),
+            since: at(raised),
+            flapping: None,
+            what: Absence::Failed,
+        };
+        let change = Change {
+            new: vec![item],
+            still: Vec::new(),
+            over: Vec::new(),
+        };
+        alert(
+            &format!("nodes-{node}"),
+            Kind::Raised,
+            raised,
+            Report::Nodes(change),
+        )
+    }
+
+    fn node_was_down(node: &str) -> Alert {
+        let over = OverItem {
+            key: node.to_owned(),
+            was: Over {
+                since: at("00:10"),
+                until: at("00:30"),
+                flapping: None,
+                ending: Ending::Recovered,
+                what: Absence::Failed,
+            },
+        };
+        let change = Change {
+            new: Vec::new(),
+            still: Vec::new(),
+            over: vec![over],
+        };
+        alert(
+            &format!("nodes-{node}"),
+            Kind::Cleared,
+            "00:30",
+            Report::Nodes(change),
+        )
+    }
+
+    fn osd_down(osd: i64, raised: &str) -> Alert {
+        let item = Item {
+            key: OsdId(osd),
+            since: at(raised),
+            flapping: None,
+            what: DownOsd {
+                host: Some("node3".to_owned()),
+                status: "down".to_owned(),
+                out: false,
+                stray: false,
+            },
+        };
+        let change = Change {
+            new: vec![item],
+            still: Vec::new(),
+            over: Vec::new(),
+        };
+        alert(
+            &format!("osds-{osd}"),
+            Kind::Raised,
+            raised,
+            Report::Osds(change),
+        )
+    }
+
+    /// What the hours have held back by 07:00.
+    fn digest(alerts: &[Alert]) -> Entry {
+        let sleeper = Recipient {
+            quiet_hours: Some("00:00-07:00".parse().unwrap()),
+            ..Recipient::of_everything("ops@example.org".parse().unwrap())
+        };
+        let recipients = [sleeper];
+        let mut queue = Queue::default();
+        for alert in alerts {
+            queue.add(alert.clone(), &recipients, Recovery::Told);
+        }
+        for now in [at("01:00"), at("07:00")] {
+            let end = |hours: &QuietHours| hours.end(now, &TimeZone::UTC);
+            queue.keep_hours(&recipients, end, now);
+        }
+        assert_eq!(queue.len(), 1);
+        queue.iter().next().unwrap().clone()
+    }
+
+    fn composed(entry: &Entry, now: &str) -> String {
+        let sender = Sender {
+            from: "PetaSAN <storage@example.org>".parse().unwrap(),
+            zone: TimeZone::UTC,
+            node: "node1".to_owned(),
+            now: at(now),
+            html: false,
+        };
+        let mail = compose(entry, entry.to.as_ref().unwrap(), &sender).unwrap();
+        String::from_utf8(mail).unwrap().replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn the_subject_names_as_many_as_there_is_room_for() {
+        let long = "a-node-with-quite-a-long-name-as-some-have-who-name-them-by-room-and-rack";
+        let cases: &[(&[Alert], &str)] = &[
+            (
+                &[node_was_down("node1"), osd_down(4, "02:00")],
+                "[prod] 2 alerts: 1 OSD down on node3: osd.4; node was down: node1 (20 min)",
+            ),
+            (
+                &[
+                    node_down("node1", "00:10"),
+                    osd_down(4, "02:00"),
+                    osd_down(5, "03:00"),
+                ],
+                "[prod] 3 alerts: node down: node1; 1 OSD down on node3: osd.4; 1 more",
+            ),
+            (
+                &[node_down(long, "00:10"), osd_down(4, "02:00")],
+                "[prod] 2 alerts: node down; 1 OSD down on node3: osd.4",
+            ),
+        ];
+        for (alerts, expected) in cases {
+            let subject = subject_of(&digest(alerts));
+            assert_eq!(subject, *expected);
+            assert!(subject.chars().count() <= SUBJECT_CHARS, "{subject}");
+        }
+    }
+
+    /// Compares the whole mail with the one in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes it.
+    #[test]
+    fn the_mail_is_the_golden_one() {
+        let night = [
+            node_was_down("node1"),
+            osd_down(4, "02:14"),
+            node_down("node5", "03:00"),
+        ];
+        let mail = composed(&digest(&night), "07:00").replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/digest.eml");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &mail).unwrap();
+        }
+        let golden = std::fs::read_to_string(path).unwrap();
+        assert_eq!(mail, golden, "UPDATE_GOLDEN=1 cargo test writes it anew");
+    }
+
+    #[test]
+    fn it_is_late_only_when_the_morning_is_and_its_date_and_id_stay() {
+        let entry = digest(&[node_down("node1", "00:10"), osd_down(4, "02:00")]);
+        let [early, late] = ["07:09", "09:10"].map(|now| composed(&entry, now));
+        assert!(
+            !early.contains("late") && !early.contains("X-Petanotify-Delayed"),
+            "{early}"
+        );
+        assert!(late.contains("\nX-Petanotify-Delayed: 2h10m\n"), "{late}");
+        assert!(late.contains("The mail is late by 2 h 10"), "{late}");
+        for field in [
+            "Date: Tue, 24 Nov 2026 07:00:00 +0000",
+            "Message-ID: <digest.",
+        ] {
+            let line = |mail: &str| {
+                let line = mail.lines().find(|line| line.starts_with(field));
+                line.unwrap_or_else(|| panic!("no {field} in\n{mail}"))
+                    .to_owned()
+            };
+            assert_eq!(line(&early), line(&late));
+        }
+    }
+
+    #[test]
+    fn a_night_of_hundreds_of_alerts_is_a_mail_that_can_be_read_and_sent() {
+        let night: Vec<Alert> = (0..300).map(|osd| osd_down(osd, "02:00")).collect();
+        let mail = composed(&digest(&night), "07:00");
+        assert!(
+            mail.contains("\nAnd in brief:\n  21. 1 OSD down on node3: osd.20 "),
+            "{mail}"
+        );
+        assert!(
+            mail.contains("\n  300. 1 OSD down on node3: osd.299 "),
+            "{mail}"
+        );
+        assert!(mail.len() < 30_000, "{}", mail.len());
+        let header = mail.split("\n\n").next().unwrap();
+        assert!(header.len() < 2_000, "{header}");
+        assert!(
+            header.contains("Subject: [prod] 300 alerts: 1 OSD down on node3: osd.0; 299 more"),
+            "{header}"
+        );
+    }
+}
