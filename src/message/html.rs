@@ -77,7 +77,19 @@ fn place_of_picture(document: &Document, alert: &Alert) -> usize {
         return first;
     }
     let last_news = document.blocks.iter().rposition(|block| news(block) > 0);
-    last_news.map_or(first, |place| place + 1)
+    // What is said below a section belongs to it.
+    let is_rest = |block: &Block| {
+        matches!(
+            block,
+            Block::Section {
+                tone: Tone::Neutral,
+                ..
+            } | Block::Footer(_)
+        )
+    };
+    let from = last_news.map_or(first, |place| place + 1);
+    let rest = document.blocks.iter().skip(from).position(is_rest);
+    rest.map_or(document.blocks.len(), |place| from + place)
 }
 
 // Without quotes: a line may be broken between these words, but not within a text of CSS.

@@ -113,16 +113,25 @@ struct Host {
     name: String,
     /// Those that are not up.
     broken: Vec<(Kind, OsdId)>,
-    up: usize,
+    /// `None` where nobody has counted those.
+    up: Option<usize>,
 }
 
 impl Host {
     fn len(&self) -> usize {
-        self.broken.len() + self.up
+        self.broken.len() + self.up.unwrap_or(0)
     }
 
-    fn flaps(&self) -> bool {
-        self.broken.iter().any(|(kind, _)| *kind == Kind::Flapping)
+    /// `2 of 24 down`
+    fn state(&self) -> String {
+        let broken = self.broken.len();
+        let flaps = self.broken.iter().any(|(kind, _)| *kind == Kind::Flapping);
+        let words = if flaps { "down or flapping" } else { "down" };
+        match self.up {
+            None => format!("{broken} {words}"),
+            Some(up) if broken == 0 => format!("all {up} up"),
+            Some(up) => format!("{broken} of {} {words}", broken + up),
+        }
     }
 }
 
@@ -167,7 +176,7 @@ impl Map {
         let mut hosts: Vec<Host> = (broken.into_iter())
             .map(|(name, mut broken)| {
                 broken.sort();
-                let up = up.get(&name).copied().unwrap_or(0);
+                let up = up.get(&name).copied();
                 Host { name, broken, up }
             })
             .filter(|host| host.len() > 0)
@@ -200,7 +209,7 @@ impl Map {
                     .flat_map(|host| &host.broken)
                     .filter(move |osd| osd.0 == kind)
             };
-            let up = self.hosts.iter().map(|host| host.up).sum();
+            let up = self.hosts.iter().filter_map(|host| host.up).sum();
             let count = |kind| {
                 if kind == Kind::Up {
                     up
@@ -242,7 +251,7 @@ impl Map {
                 continue;
             }
             let broken = host.broken.iter().map(|(kind, osd)| (*kind, Some(osd)));
-            let up = std::iter::repeat_n((Kind::Up, None), host.up);
+            let up = std::iter::repeat_n((Kind::Up, None), host.up.unwrap_or(0));
             let squares: Vec<(Kind, Option<&OsdId>)> = broken.chain(up).take(room).collect();
             room -= squares.len();
             out.raw(
@@ -251,11 +260,7 @@ impl Map {
             )
             .text(&host.name)
             .raw("<br><span class=\"mu\" style=\"color: #5d6b7e\">")
-            .text(&match (host.broken.len(), host.len()) {
-                (0, osds) => format!("all {osds} up"),
-                (broken, osds) if host.flaps() => format!("{broken} of {osds} down or flapping"),
-                (broken, osds) => format!("{broken} of {osds} down"),
-            })
+            .text(&host.state())
             .raw("</span>");
             // Two rows of 10 rather than one of 12 and one of 8.
             let rows = squares.len().div_ceil(IN_A_TILE).max(1);
@@ -267,7 +272,7 @@ impl Map {
         }
         let hosts = wording::count(left_out.len(), "more host");
         let broken: usize = left_out.iter().map(|host| host.broken.len()).sum();
-        let up: usize = left_out.iter().map(|host| host.up).sum();
+        let up: usize = left_out.iter().filter_map(|host| host.up).sum();
         out.raw("<div class=\"mu\" style=\"font-size: 13px; color: #5d6b7e\">");
         match broken {
             0 => out.text(&format!(

@@ -105,10 +105,11 @@ fn stories() -> Vec<(&'static str, Alert)> {
                 "node5".to_owned(),
                 (48..60).map(OsdId).collect::<BTreeSet<_>>(),
             )]),
-            osds_up: osds_of(12, 12)
-                .into_iter()
-                .filter(|(host, _)| host != "node5")
-                .collect(),
+            osds_up: {
+                let mut osds_up = osds_of(12, 12);
+                osds_up.insert("node5".to_owned(), 0);
+                osds_up
+            },
             ..Circumstances::default()
         },
         ..alert(
