@@ -260,7 +260,7 @@ impl Memory {
         ]
     }
 
-    /// All OSDs that are down, with a node or by themselves, in order.
+    /// All OSDs that are down, with a node or by themselves, and those that flap, in order.
     pub fn osds_down(&self) -> Vec<(OsdId, &Down<DownOsd>)> {
         let alone = self.osds.down.iter().map(|(osd, down)| (*osd, down));
         let with_nodes = self.osds_with_nodes.iter();
@@ -721,7 +721,11 @@ impl Bench<'_> {
 /// How serious the things are that a report calls wrong now. What is down with a node and what is down by itself may be
 /// copies of the same data.
 fn severity_of(memory: &Memory, kind: Kind, report: &Report) -> Severity {
-    let down = || (memory.osds_down().into_iter()).map(|(_, osd)| &osd.what);
+    let down = || {
+        let down = memory.osds_down().into_iter();
+        down.filter(|(_, osd)| osd.is_down())
+            .map(|(_, osd)| &osd.what)
+    };
     let is_about_osds = matches!(report.topic(), Topic::Nodes | Topic::Osds);
     let with_nodes = is_about_osds && !memory.osds_with_nodes.is_empty();
     match with_nodes && kind != Kind::Cleared && severity::are_spread(down()) {
