@@ -1,5 +1,6 @@
 //! Judging a pass: previous memory + what was seen + settings + now → alerts and the next memory. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -13,10 +14,15 @@ use crate::check::capacity::{self, Level, Reading};
 use crate::check::growth::{Growth, History};
 use crate::check::sight::{Unseen, servers_in_words};
 use crate::check::{CheckName, nodes, osds};
-use crate::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Presence, Usage};
-use crate::incident::{Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, judge, plausible};
+use crate::facts::{
+    Absence, DownOsd, Flag, Host, Maintenance, Membership, OsdId, OsdTree, Presence, Usage,
+};
+use crate::incident::{
+    Ack, Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
+};
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
+use crate::silence::Silence;
 use crate::together;
 use crate::wording;
 
@@ -35,6 +41,9 @@ pub enum Topic {
 }
 
 impl Topic {
+    /// All of them, in the order in which they are reported.
+    pub const ALL: [Topic; 4] = [Topic::Capacity, Topic::Nodes, Topic::Osds, Topic::Blind];
+
     /// The name in JSON, in incident ids and in messages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -111,6 +120,18 @@ pub struct Circumstances {
     /// How fast the storage grew, in an alert about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// The silences that lasted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Silence>,
+    /// How many things of the alert's kind were down that nobody was told of.
+    #[serde(skip_serializing_if = "Withheld::is_nothing")]
+    pub withheld: Withheld,
+    /// Who knew of the incident already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack: Option<Ack>,
+    /// What the admins had told Ceph to leave alone.
+    #[serde(skip_serializing_if = "Maintained::is_none")]
+    pub maintenance: Maintained,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -242,6 +263,12 @@ pub struct Memory {
     pub osds_with_nodes: BTreeMap<OsdId, WithNode>,
     /// Which checks could not be carried out, and whether Consul has no leader, with the cause.
     pub blind: Watch<Unseen, String>,
+    /// What nobody wants to be told of for some time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Silence>,
+    /// What the admins have told Ceph to leave alone.
+    #[serde(default, skip_serializing_if = "Maintained::is_none")]
+    pub maintenance: Maintained,
     /// How each check that is on ended the last time, and since when it has been so.
     pub outcomes: BTreeMap<CheckName, Outcome>,
     /// Who has been told of the incidents.
@@ -250,7 +277,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The incidents of all topics.
+    /// The incidents of all topics that are open.
     pub fn incidents(&self) -> [Option<&Incident>; 4] {
         [
             self.capacity.incident.as_ref(),
@@ -299,6 +326,33 @@ impl Memory {
         }
     }
 
+    /// The open incident of a topic.
+    pub fn incident(&self, topic: Topic) -> Option<&Incident> {
+        match topic {
+            Topic::Capacity => self.capacity.incident.as_ref(),
+            Topic::Nodes => self.nodes.incident.as_ref(),
+            Topic::Osds => self.osds.incident.as_ref(),
+            Topic::Blind => self.blind.incident.as_ref(),
+        }
+    }
+
+    /// Takes down that somebody knows of the open incident of a topic, or with `None` that nobody does. Until it is over,
+    /// what it has told so far is neither news nor a cause for a reminder; anything else is.
+    pub fn acknowledge(&mut self, topic: Topic, ack: Option<Ack>) {
+        match topic {
+            Topic::Capacity => {
+                let told = self.capacity.told.unwrap_or(self.capacity.level);
+                self.capacity.acknowledged = ack.as_ref().map(|_| told);
+                if let Some(incident) = &mut self.capacity.incident {
+                    incident.ack = ack;
+                }
+            }
+            Topic::Nodes => self.nodes.acknowledge(ack),
+            Topic::Osds => self.osds.acknowledge(ack),
+            Topic::Blind => self.blind.acknowledge(ack),
+        }
+    }
+
     /// Makes the clock of today the measure of what is remembered, see [`plausible`].
     pub fn set_clock(&mut self, now: Timestamp) {
         if let Some(incident) = &mut self.capacity.incident {
@@ -311,9 +365,51 @@ impl Memory {
             with_node.set_clock(now);
         }
         self.blind.set_clock(now);
+        for silence in &mut self.silences {
+            silence.set_clock(now);
+        }
+        self.maintenance.set_clock(now);
         for outcome in self.outcomes.values_mut() {
             outcome.since = plausible(outcome.since, now);
         }
+    }
+}
+
+/// What the admins have told Ceph to leave alone, as last seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Maintained {
+    /// All of it.
+    pub what: Maintenance,
+    /// The first pass in a row that saw `noout` set.
+    pub noout_since: Option<Timestamp>,
+}
+
+impl Maintained {
+    /// Whether there is nothing of the kind.
+    pub fn is_none(&self) -> bool {
+        *self == Maintained::default()
+    }
+
+    fn set_clock(&mut self, now: Timestamp) {
+        self.noout_since = self.noout_since.map(|since| plausible(since, now));
+    }
+
+    /// Takes up what a pass has seen.
+    fn next(self, seen: Maintenance, now: Timestamp) -> Self {
+        let noout = seen.flags.contains(&Flag::Noout);
+        Maintained {
+            noout_since: noout.then(|| self.noout_since.unwrap_or(now)),
+            what: seen,
+        }
+    }
+
+    /// Whether OSDs are held back because of `noout`, for `longest` at most.
+    fn holds_back(&self, longest: Option<Duration>, now: Timestamp) -> bool {
+        let (Some(since), Some(longest)) = (self.noout_since, longest) else {
+            return false;
+        };
+        age(since, now) < longest
     }
 }
 
@@ -330,6 +426,12 @@ pub struct CapacityMemory {
     /// The readings of the last two weeks, every few hours.
     #[serde(default, skip_serializing_if = "History::is_empty")]
     pub history: History,
+    /// The level that the open incident has told, where that is not `level`: the rest was silenced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Level>,
+    /// The level up to which somebody knows of the open incident, see [`Memory::acknowledge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Level>,
 }
 
 impl CapacityMemory {
@@ -388,6 +490,8 @@ pub struct Observed {
     pub nodes: Option<Result<Membership, String>>,
     /// For the OSD check.
     pub osds: Option<Result<OsdTree, String>>,
+    /// What the admins have told Ceph to leave alone; `None` where its status was not asked, or could not be had.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// What has been decided.
@@ -446,6 +550,7 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         rules,
         now,
         raised: Vec::new(),
+        withheld: BTreeMap::new(),
         findings: Vec::new(),
         nodes_up: BTreeSet::new(),
         all_nodes: 0,
@@ -453,6 +558,11 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         dark: BTreeMap::new(),
         leader: None,
     };
+    bench
+        .memory
+        .silences
+        .retain(|silence| !silence.is_over(now));
+    bench.see_maintenance(observed.maintenance, observed.capacity.is_some());
     bench.judge_capacity(observed.capacity);
     let osds_down = matches!(&observed.osds, Some(Ok(tree)) if !tree.down.is_empty());
     let osds_wrong = osds_down || bench.memory.osds.incident.is_some();
@@ -470,6 +580,8 @@ struct Bench<'a> {
     rules: Rules<'a>,
     now: Timestamp,
     raised: Vec<Raise<Report>>,
+    /// How many things are down of which nobody was told because of a silence or `noout`, where there are any.
+    withheld: BTreeMap<Topic, Withheld>,
     findings: Vec<(CheckName, Finding)>,
     /// The nodes that are alive; empty while nothing is wrong with nodes or OSDs, or nobody can see them.
     nodes_up: BTreeSet<String>,
@@ -492,6 +604,16 @@ enum Leader {
 }
 
 impl Bench<'_> {
+    /// Where the status could not be had, what was seen last is taken to last.
+    fn see_maintenance(&mut self, seen: Option<Maintenance>, asked: bool) {
+        let before = std::mem::take(&mut self.memory.maintenance);
+        self.memory.maintenance = match seen {
+            Some(seen) => before.next(seen, self.now),
+            None if asked => before,
+            None => Maintained::default(),
+        };
+    }
+
     fn judge_capacity(&mut self, observed: Option<Result<Usage, String>>) {
         let (Some(limits), Some(usage)) = (&self.rules.checks.capacity, observed) else {
             self.memory.capacity = CapacityMemory::default();
@@ -512,7 +634,8 @@ impl Bench<'_> {
                     critical_percent: limits.critical_percent,
                 };
                 let remind_every = self.rules.notify.remind_every;
-                let (next, raise) = judge_capacity(memory, report, remind_every, self.now);
+                let quiet = self.is_silenced(CheckName::Capacity);
+                let (next, raise) = judge_capacity(memory, report, quiet, remind_every, self.now);
                 self.memory.capacity = next;
                 self.raised.extend(raise.map(|r| r.map(Report::Capacity)));
                 let alert = report.level != Level::Ok;
@@ -546,10 +669,16 @@ impl Bench<'_> {
                     self.nodes_up.clone_from(&seen.up);
                 }
                 let now = self.now;
+                let silences = &self.memory.silences;
+                let quiet = |node: &String, _: &Down<Absence>| {
+                    let mut scopes = silences.iter().map(|silence| &silence.scope);
+                    scopes.any(|scope| scope.covers_node(node))
+                };
                 let policy = Policy {
                     topic: Topic::Nodes.as_str(),
                     counts: &|_, d| is_held_out(d, hold, now),
-                    quiet: &|_, _| false,
+                    waits: &|_, _| false,
+                    quiet: &quiet,
                     flapping: self.rules.notify.flapping,
                     remind_every: self.rules.notify.remind_every,
                 };
@@ -557,7 +686,12 @@ impl Bench<'_> {
                 let (next, raise) = judge(memory, seen, &policy, self.now);
                 self.memory.nodes = next;
                 self.raised.extend(raise.map(|r| r.map(Report::Nodes)));
-                let summary = wording::nodes_summary(&self.memory.nodes, total, hold);
+                let withheld = Withheld {
+                    silenced: unannounced(&self.memory.nodes, &quiet),
+                    ..Withheld::default()
+                };
+                let summary = wording::nodes_summary(&self.memory.nodes, total, withheld, hold);
+                self.note_withheld(Topic::Nodes, withheld);
                 Finding::new(self.memory.nodes.incident.is_some(), summary, unreadable)
             }
             Err(cause) => unknown(self.memory.nodes.incident.is_some(), cause),
@@ -580,12 +714,17 @@ impl Bench<'_> {
                 let mut memory = std::mem::take(&mut self.memory.osds);
                 let with_nodes = std::mem::take(&mut self.memory.osds_with_nodes);
                 let root_cause = &self.rules.checks.root_cause;
+                let causes = self.nodes_told_of();
+                let nodes = cause::Nodes {
+                    down: &causes,
+                    up: &self.nodes_up,
+                };
                 let parted = cause::part(
                     &mut seen.down,
                     &mut memory,
                     with_nodes,
                     &self.hosts,
-                    self.nodes(),
+                    nodes,
                     root_cause,
                     now,
                 );
@@ -596,11 +735,21 @@ impl Bench<'_> {
                     let grace = root_cause.host_grace.filter(|_| all_down);
                     grace.is_some_and(|grace| !osd.lasts(grace, now))
                 };
+                let silences = &self.memory.silences;
+                let silenced = |id: &OsdId, osd: &Down<DownOsd>| {
+                    let host = osd.what.host.as_deref();
+                    let mut scopes = silences.iter().map(|silence| &silence.scope);
+                    scopes.any(|scope| scope.covers_osd(*id, host, root_cause))
+                };
+                let longest = self.rules.checks.hold_while_noout;
+                let noout = self.memory.maintenance.holds_back(longest, now);
+                let quiet = |id: &OsdId, osd: &Down<DownOsd>| noout || silenced(id, osd);
                 let policy = Policy {
                     topic: Topic::Osds.as_str(),
                     counts: &|_, d| is_held_out(d, hold, now),
                     // The third time down in a row may be the node's, too.
-                    quiet: &|_, d| waits(d),
+                    waits: &|_, d| waits(d),
+                    quiet: &quiet,
                     flapping: self.rules.notify.flapping,
                     remind_every: self.rules.notify.remind_every,
                 };
@@ -608,9 +757,17 @@ impl Bench<'_> {
                 self.memory.osds = next;
                 self.memory.osds_with_nodes = parted.with_nodes;
                 self.raised.extend(raise.map(|r| r.map(Report::Osds)));
-                let waiting = self.memory.osds.down.values();
-                let waiting = waiting.filter(|osd| !osd.announced && waits(osd)).count();
-                let summary = wording::osds_summary(&self.memory, total, waiting, hold);
+                let watch = &self.memory.osds;
+                let withheld = Withheld {
+                    silenced: unannounced(watch, &silenced),
+                    noout: match noout {
+                        true => unannounced(watch, &|id, down| !silenced(id, down)),
+                        false => 0,
+                    },
+                    waiting: unannounced(watch, &|id, down| waits(down) && !quiet(id, down)),
+                };
+                let summary = wording::osds_summary(&self.memory, total, withheld, hold);
+                self.note_withheld(Topic::Osds, withheld);
                 self.dark = dark;
                 Finding::new(self.memory.osds.incident.is_some(), summary, None)
             }
@@ -626,13 +783,47 @@ impl Bench<'_> {
         }
     }
 
+    /// The nodes that are down but for those that are silenced without their OSDs: nobody would hear of these.
+    fn nodes_told_of(&self) -> Cow<'_, BTreeMap<String, Down<Absence>>> {
+        let down = &self.memory.nodes.down;
+        if self.memory.silences.is_empty() {
+            return Cow::Borrowed(down);
+        }
+        let scopes = || self.memory.silences.iter().map(|silence| &silence.scope);
+        let mut told_of = down.clone();
+        told_of.retain(|node, down| {
+            down.announced
+                || !scopes().any(|scope| scope.covers_node(node))
+                || scopes().any(|scope| scope.covers_osds_of(node))
+        });
+        Cow::Owned(told_of)
+    }
+
+    fn is_silenced(&self, check: CheckName) -> bool {
+        let mut scopes = self.memory.silences.iter().map(|silence| &silence.scope);
+        scopes.any(|scope| scope.covers_check(check))
+    }
+
+    fn note_withheld(&mut self, topic: Topic, withheld: Withheld) {
+        if !withheld.is_nothing() {
+            self.withheld.insert(topic, withheld);
+        }
+    }
+
     /// Judges whether there was anything to judge by.
     fn judge_sight(&mut self) {
         let (blind_after, now) = (self.rules.notify.blind_after, self.now);
+        let silences = &self.memory.silences;
+        let quiet = |unseen: &Unseen, _: &Down<String>| {
+            silences
+                .iter()
+                .any(|silence| silence.scope.covers_check(unseen.concerns()))
+        };
         let policy = Policy {
             topic: Topic::Blind.as_str(),
             counts: &|_, d| d.lasts(blind_after, now),
-            quiet: &|_, _| false,
+            waits: &|_, _| false,
+            quiet: &quiet,
             flapping: None,
             remind_every: self.rules.notify.remind_every,
         };
@@ -693,7 +884,10 @@ impl Bench<'_> {
 
     /// What an alert of this topic tells beside its news.
     fn circumstances(&self, topic: Topic) -> Circumstances {
-        let remembered = remembered_circumstances(&self.memory, topic, self.now);
+        let at_work = Circumstances {
+            withheld: self.withheld.get(&topic).copied().unwrap_or_default(),
+            ..remembered_circumstances(&self.memory, topic, self.now)
+        };
         match topic {
             Topic::Nodes => Circumstances {
                 nodes: u32::try_from(self.all_nodes).unwrap_or(u32::MAX),
@@ -703,7 +897,13 @@ impl Bench<'_> {
                     self.nodes(),
                     &self.rules.checks.root_cause,
                 ),
-                ..self.circumstances(Topic::Osds)
+                ..Circumstances {
+                    silences: at_work.silences,
+                    withheld: at_work.withheld,
+                    ack: at_work.ack,
+                    maintenance: at_work.maintenance,
+                    ..self.circumstances(Topic::Osds)
+                }
             },
             Topic::Osds => Circumstances {
                 osds_up: (self.hosts.iter())
@@ -711,9 +911,9 @@ impl Bench<'_> {
                     .collect(),
                 nodes_up: self.nodes_up.clone(),
                 dark: self.dark.clone(),
-                ..remembered
+                ..at_work
             },
-            Topic::Capacity | Topic::Blind => remembered,
+            Topic::Capacity | Topic::Blind => at_work,
         }
     }
 }
@@ -736,20 +936,27 @@ fn severity_of(memory: &Memory, kind: Kind, report: &Report) -> Severity {
 
 /// What an alert of this topic tells beside its news, as far as it is remembered.
 fn remembered_circumstances(memory: &Memory, topic: Topic, now: Timestamp) -> Circumstances {
+    let incident = memory.incident(topic);
+    let quiet = Circumstances {
+        silences: memory.silences.clone(),
+        ack: incident.and_then(|incident| incident.ack.clone()),
+        maintenance: memory.maintenance.clone(),
+        ..Circumstances::default()
+    };
     match topic {
         Topic::Nodes | Topic::Osds => Circumstances {
             of_nodes: memory.osds_by_node(),
-            ..Circumstances::default()
+            ..quiet
         },
         Topic::Capacity => Circumstances {
             growth: memory.capacity.growth(now),
-            ..Circumstances::default()
+            ..quiet
         },
         Topic::Blind => Circumstances {
             last_known: (memory.outcomes.iter())
                 .filter_map(|(check, outcome)| Some((*check, outcome.known.clone()?)))
                 .collect(),
-            ..Circumstances::default()
+            ..quiet
         },
     }
 }
@@ -819,8 +1026,46 @@ fn elsewhere(open: &[(Topic, String)], topic: Topic) -> Vec<String> {
 /// So many names stand in a line about another incident.
 const NAMED: usize = 10;
 
+/// How many things are down of which nobody has been told, and why not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Withheld {
+    /// They are silenced.
+    pub silenced: usize,
+    /// They are OSDs that are held back while `noout` is set.
+    pub noout: usize,
+    /// They are OSDs that wait for their node.
+    pub waiting: usize,
+}
+
+impl Withheld {
+    /// Whether everything has been told.
+    pub fn is_nothing(&self) -> bool {
+        *self == Withheld::default()
+    }
+}
+
+/// How many things have not been told of that are so.
+fn unannounced<K, T>(watch: &Watch<K, T>, is_so: &dyn Fn(&K, &Down<T>) -> bool) -> usize {
+    let down = watch.down.iter().filter(|(_, down)| !down.announced);
+    down.filter(|(key, down)| is_so(key, down)).count()
+}
+
 /// One line about each incident that is open.
-fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
+pub fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
+    let mut open = incidents_in_words(memory);
+    for (topic, line) in &mut open {
+        let ack = memory
+            .incident(*topic)
+            .and_then(|incident| incident.ack.as_ref());
+        if let Some(ack) = ack {
+            line.push_str(&format!(" ({})", wording::acknowledged(ack)));
+        }
+    }
+    open
+}
+
+fn incidents_in_words(memory: &Memory) -> Vec<(Topic, String)> {
     let mut open = Vec::new();
     if let (Some(_), Some(last)) = (&memory.capacity.incident, &memory.capacity.last) {
         open.push((Topic::Capacity, wording::capacity_summary(last)));
@@ -934,58 +1179,85 @@ fn outcome(finding: Finding, before: Option<&Outcome>, now: Timestamp) -> Outcom
 }
 
 /// Takes up a new reading. Falling from critical to warn is no news: the storage is still too full, and the mail that
-/// says so has been sent.
+/// says so has been sent. While it is `quiet`, no level is told but that all is well again.
 fn judge_capacity(
     memory: CapacityMemory,
     report: Reading,
+    quiet: bool,
     remind_every: Option<Duration>,
     now: Timestamp,
 ) -> (CapacityMemory, Option<Raise<Reading>>) {
     let level = report.level;
-    let history = memory.history;
-    let (kind, mut incident) = match memory.incident {
-        None if level == Level::Ok => {
-            let next = CapacityMemory {
-                level,
-                incident: None,
-                last: Some(report),
-                history,
-            };
+    let next = CapacityMemory {
+        level,
+        incident: None,
+        last: Some(report),
+        history: memory.history,
+        told: None,
+        acknowledged: memory.acknowledged,
+    };
+    let Some(mut incident) = memory.incident else {
+        if level == Level::Ok || quiet {
             return (next, None);
         }
-        None => (Kind::Raised, Incident::begin(Topic::Capacity.as_str(), now)),
-        Some(incident) if level == Level::Ok => (Kind::Cleared, incident),
-        Some(incident) if level > memory.level => (Kind::Updated, incident),
-        Some(incident) if incident.reminder_due(remind_every, now) => (Kind::Reminder, incident),
-        Some(incident) => {
-            let next = CapacityMemory {
-                level,
-                incident: Some(incident),
-                last: Some(report),
-                history,
-            };
-            return (next, None);
-        }
+        let incident = Incident::begin(Topic::Capacity.as_str(), now);
+        let raise = capacity_raise(Kind::Raised, &incident, 0, report);
+        let incident = Some(incident);
+        return (CapacityMemory { incident, ..next }, Some(raise));
     };
-    let sequence = match kind {
-        Kind::Raised => 0,
-        Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(kind, now),
+    let told = memory.told.unwrap_or(memory.level);
+    let known = memory.acknowledged.unwrap_or(Level::Ok);
+    let kind = if level == Level::Ok {
+        Some(Kind::Cleared)
+    } else if quiet {
+        None
+    } else if level > told.max(known) {
+        Some(Kind::Updated)
+    } else if level > known && incident.reminder_due(remind_every, now) {
+        Some(Kind::Reminder)
+    } else {
+        None
     };
-    let raise = Raise {
+    let raise = kind.map(|kind| {
+        let sequence = incident.next_alert(kind, now);
+        capacity_raise(kind, &incident, sequence, report)
+    });
+    if kind == Some(Kind::Cleared) {
+        let acknowledged = None;
+        return (
+            CapacityMemory {
+                acknowledged,
+                ..next
+            },
+            raise,
+        );
+    }
+    let untold = quiet && level > told.max(known);
+    let next = CapacityMemory {
+        incident: Some(incident),
+        told: untold.then_some(told),
+        ..next
+    };
+    (next, raise)
+}
+
+fn capacity_raise(
+    kind: Kind,
+    incident: &Incident,
+    sequence: u32,
+    report: Reading,
+) -> Raise<Reading> {
+    Raise {
         kind,
         incident: incident.id.clone(),
         began: incident.raised,
         sequence,
         report,
-    };
-    let next = CapacityMemory {
-        level,
-        last: Some(report),
-        incident: (kind != Kind::Cleared).then_some(incident),
-        history,
-    };
-    (next, Some(raise))
+    }
 }
+
+#[cfg(test)]
+mod quiet_tests;
 
 #[cfg(test)]
 mod tests {
@@ -1041,6 +1313,7 @@ mod tests {
             capacity: Some(used.map(usage).ok_or_else(lost)),
             nodes: Some(nodes.map(membership).ok_or_else(lost)),
             osds: Some(osds.map(tree).ok_or_else(lost)),
+            ..Observed::default()
         }
     }
 

@@ -327,6 +327,7 @@ mod tests {
                     leaderless: None,
                 })),
                 osds: None,
+                ..Observed::default()
             };
             let verdict = judge_pass(memory, observed, rules, minute(at));
             memory = verdict.memory;

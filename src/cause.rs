@@ -296,7 +296,7 @@ impl<'a> Names<'a> {
 }
 
 /// A machine's name without its domain.
-fn short_name(name: &str) -> &str {
+pub fn short_name(name: &str) -> &str {
     if name.parse::<IpAddr>().is_ok() {
         return name;
     }

@@ -2,6 +2,7 @@
 //! their answers.
 
 mod document;
+mod maintenance;
 #[cfg(test)]
 mod tests;
 pub mod via_librados;
@@ -21,10 +22,11 @@ use anyhow::{Context as _, anyhow, bail};
 use rustix::io::Errno;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::borrowed::Text;
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
-use crate::facts::{DownOsd, Host, MonitorClocks, OsdId, OsdTree, Usage};
+use crate::facts::{ClusterStatus, DownOsd, Host, MonitorClocks, OsdId, OsdTree, Usage};
 use crate::output::Log;
 use crate::settings::{self, Via};
 use crate::text::one_line;
@@ -92,8 +94,8 @@ pub struct Wanted {
 /// What came of the questions; `None` where one was not asked.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// How full the storage is.
-    pub usage: Option<anyhow::Result<Usage>>,
+    /// How full the storage is, and what else its status says.
+    pub status: Option<anyhow::Result<ClusterStatus>>,
     /// Which OSDs are up.
     pub osd_tree: Option<anyhow::Result<OsdTree>>,
     /// How far the monitors' clocks are apart.
@@ -104,7 +106,7 @@ impl Answers {
     /// The same failure for each question.
     pub fn failed(wanted: Wanted, words: &str) -> Self {
         Answers {
-            usage: wanted.usage.then(|| Err(anyhow!("{words}"))),
+            status: wanted.usage.then(|| Err(anyhow!("{words}"))),
             osd_tree: wanted.osd_tree.then(|| Err(anyhow!("{words}"))),
             clocks: wanted.clocks.then(|| Err(anyhow!("{words}"))),
         }
@@ -135,7 +137,7 @@ fn ask_cli(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
         let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, log)));
         let clocks = (wanted.clocks).then(|| scope.spawn(|| clocks(settings, log)));
         Answers {
-            usage: wanted.usage.then(|| usage(settings, log)),
+            status: wanted.usage.then(|| status(settings, log)),
             osd_tree: tree.map(answer_of),
             clocks: clocks.map(answer_of),
         }
@@ -151,7 +153,7 @@ fn clocks(settings: &settings::Ceph, log: &Log) -> anyhow::Result<MonitorClocks>
     ask_one(settings, Question::TimeSyncStatus, parse_clocks, log)
 }
 
-fn usage(settings: &settings::Ceph, log: &Log) -> anyhow::Result<Usage> {
+fn status(settings: &settings::Ceph, log: &Log) -> anyhow::Result<ClusterStatus> {
     ask_one(settings, Question::Status, parse_status, log)
 }
 
@@ -467,15 +469,17 @@ fn last_line(text: &str) -> Option<String> {
         .find(|line| !line.is_empty())
 }
 
-/// Reads the answer of `ceph status --format json`: `pgmap.bytes_used`, `pgmap.bytes_total` and `mgrmap.available`.
+/// Reads the answer of `ceph status --format json`: `pgmap.bytes_used`, `pgmap.bytes_total` and `mgrmap.available`, and what
+/// `health` says of maintenance, as far as it is there and can be understood.
 ///
 /// # Errors
-/// It is no whole JSON document, or one of these is missing or no number. `bytes_total` alone may be missing, which means 0.
-pub fn parse_status(printed: &[u8]) -> anyhow::Result<Usage> {
+/// It is no whole JSON document, or one of the first three is missing or no number. `bytes_total` alone may be missing, which
+/// means 0.
+pub fn parse_status(printed: &[u8]) -> anyhow::Result<ClusterStatus> {
     document::find(printed, |text| document::attempt(text, status_facts))
 }
 
-fn status_facts(status: Status) -> anyhow::Result<Usage> {
+fn status_facts(status: Status<'_>) -> anyhow::Result<ClusterStatus> {
     let pgmap = status.pgmap.context("the answer has no pgmap")?;
     let mgr_available = status
         .mgrmap
@@ -487,10 +491,13 @@ fn status_facts(status: Status) -> anyhow::Result<Usage> {
         None if total_bytes == 0 => 0,
         None => bail!("the answer has no pgmap.bytes_used"),
     };
-    Ok(Usage {
-        used_bytes,
-        total_bytes,
-        mgr_available,
+    Ok(ClusterStatus {
+        usage: Usage {
+            used_bytes,
+            total_bytes,
+            mgr_available,
+        },
+        maintenance: status.health.map(maintenance::read).unwrap_or_default(),
     })
 }
 
@@ -676,9 +683,12 @@ impl<'a> Parents<'a> {
 }
 
 #[derive(Deserialize)]
-struct Status {
+struct Status<'a> {
     pgmap: Option<Pgmap>,
     mgrmap: Option<Mgrmap>,
+    /// Read apart, so that nothing in it can break the capacity check.
+    #[serde(borrow)]
+    health: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,18 @@
 //! The command line: what can be said, and its help. Nothing here acts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use lettre::Address;
 
 use crate::ceph::Question;
 use crate::ceph::via_librados::SUBCOMMAND;
+use crate::check::CheckName;
 use crate::selection::IdPrefix;
+use crate::settings::duration;
+use crate::silence::{self, OsdRange};
 
 /// Tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong
 ///
@@ -111,6 +116,26 @@ Examples:
   petanotify queue flush             try all of them now"
     )]
     Queue(Queue),
+    /// What nobody is to be told of for some time: add, list, end
+    #[command(
+        subcommand,
+        after_long_help = "\
+Examples:
+  petanotify silence add --node node3 --for 2h
+  petanotify silence list            what is silenced, and until when
+  petanotify silence end 1           before its time"
+    )]
+    Silence(Silence),
+    /// Tell no more of what is known: no reminders, no updates
+    ///
+    /// Until the incident is over, no mail comes again about what it has told so far, be it down or up again meanwhile.
+    /// Whatever else goes down is told, and that all is well again.
+    #[command(after_long_help = "\
+Examples:
+  petanotify ack                     all that is wrong now
+  petanotify ack osds --why 'disk ordered'
+  petanotify ack --undo osds         tell of it again")]
+    Ack(Ack),
     /// One test mail to each address, with the mail server's own words
     #[command(after_long_help = "\
 Examples:
@@ -185,6 +210,136 @@ Examples:
   petanotify queue drop 8292be0cf85c   one mail
   petanotify queue drop --all          all of them, after a question")]
     Drop(Drop),
+}
+
+/// What to do with silences.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Silence {
+    /// Begin one: what it covers is not told before it ends
+    ///
+    /// Without --check, --node and --osd it covers everything. What is still down when it ends is told then. What was told
+    /// before and is well again is told meanwhile, too.
+    #[command(after_long_help = "\
+Examples:
+  petanotify silence add --node node3 --for 2h --why 'more memory'
+  petanotify silence add --osd 4 7 12-15 --until 18:00
+  petanotify silence add --check capacity --for 7d
+  petanotify silence add --for 30m   everything")]
+    Add(SilenceAdd),
+    /// List those that last, the one that ends first at the top
+    #[command(after_long_help = "\
+Examples:
+  petanotify silence list
+  petanotify silence list --json | jq -r '.silences[].covers'")]
+    List(Json),
+    /// End some, or all, before their time
+    #[command(after_long_help = "\
+Examples:
+  petanotify silence end 1           its id, as petanotify silence list shows it
+  petanotify silence end --all")]
+    End(SilenceEnd),
+}
+
+/// What `silence add` begins.
+#[derive(Debug, Clone, Args)]
+pub struct SilenceAdd {
+    /// Only what this check finds; may be given several times
+    #[arg(long = "check", value_name = "CHECK", value_parser = check_names())]
+    pub checks: Vec<CheckName>,
+    /// A node, and the OSDs on the CRUSH host of that name; may be given several times
+    #[arg(long = "node", value_name = "NODE", value_parser = node_name, value_hint = ValueHint::Hostname)]
+    pub nodes: Vec<String>,
+    /// OSDs: 4, osd.4 or 4-9
+    #[arg(long = "osd", value_name = "ID", num_args = 1.., value_delimiter = ',', value_hint = ValueHint::Other)]
+    pub osds: Vec<OsdRange>,
+    /// When it ends.
+    #[command(flatten)]
+    pub length: SilenceLength,
+    /// What is being done; it stands in every mail that is sent meanwhile
+    #[arg(long, value_name = "TEXT", value_parser = reason, value_hint = ValueHint::Other)]
+    pub why: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+/// When a silence ends.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct SilenceLength {
+    /// For how long, at most 30 days: 30m, 2h, 1d
+    #[arg(long = "for", value_name = "DURATION", value_parser = silence_length, value_hint = ValueHint::Other)]
+    pub length: Option<Duration>,
+    /// Until when: 14:00, "2026-11-24 14:00" or with an offset from UTC
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other)]
+    pub until: Option<String>,
+}
+
+/// What `silence end` ends.
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("ended").required(true).args(["ids", "all"])))]
+pub struct SilenceEnd {
+    /// The silences' ids, as `silence list` shows them
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
+    pub ids: Vec<u32>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+/// What `ack` acknowledges.
+#[derive(Debug, Clone, Args)]
+pub struct Ack {
+    /// capacity, nodes, osds, blind, or the id that stands at the end of its mails; by default all that are open
+    #[arg(value_name = "INCIDENT", value_hint = ValueHint::Other)]
+    pub incidents: Vec<String>,
+    /// What is being done; it stands in every mail that is sent meanwhile
+    #[arg(long, value_name = "TEXT", value_parser = reason, value_hint = ValueHint::Other, conflicts_with = "undo")]
+    pub why: Option<String>,
+    /// Take it back
+    #[arg(long)]
+    pub undo: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Json,
+}
+
+fn check_names() -> impl TypedValueParser<Value = CheckName> {
+    let names = PossibleValuesParser::new(CheckName::ALL.map(CheckName::as_str));
+    names.try_map(|name| {
+        let mut all = CheckName::ALL.into_iter();
+        all.find(|check| check.as_str() == name)
+            .ok_or("no such check")
+    })
+}
+
+fn silence_length(text: &str) -> Result<Duration, String> {
+    duration::parse(text, silence::LONGEST)
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    plain(text, silence::WHY_CHARS)
+}
+
+/// DNS has no longer ones (RFC 1035, section 2.3.4).
+fn node_name(text: &str) -> Result<String, String> {
+    plain(text, 255)
+}
+
+/// A text in one line of so many characters at most.
+fn plain(text: &str, most: usize) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("must not be empty".to_owned()),
+        _ if text.chars().any(char::is_control) => {
+            Err("must not contain line breaks or other control characters".to_owned())
+        }
+        long if long > most => Err(format!("must not be longer than {most} characters")),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// What `queue show` prints.

@@ -18,6 +18,82 @@ pub struct Usage {
     pub mgr_available: bool,
 }
 
+/// What `ceph status` says of the cluster, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// How full the storage is.
+    pub usage: Usage,
+    /// What the admins have told Ceph to leave alone.
+    pub maintenance: Maintenance,
+}
+
+/// What the admins have told Ceph to leave alone, while they work on the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Maintenance {
+    /// The flags that are set for all OSDs (`health.checks.OSDMAP_FLAGS`).
+    pub flags: BTreeSet<Flag>,
+    /// How many OSDs, CRUSH nodes and device classes have such a flag of their own (`health.checks.OSD_FLAGS`); which ones,
+    /// `ceph status` does not say.
+    pub flagged: u32,
+    /// The health checks that are muted (`health.mutes`), at most 20 of them; Ceph 14.2 has no mutes.
+    pub mutes: BTreeSet<String>,
+}
+
+/// A flag of the OSD map that stands for work on the cluster: those that only stop scrubbing or snapshot trimming do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flag {
+    /// OSDs that are down are not taken out, so no data is moved because of them.
+    Noout,
+    /// OSDs are not marked down.
+    Nodown,
+    /// OSDs that start are not marked up.
+    Noup,
+    /// OSDs that start are not taken in.
+    Noin,
+    /// No data is moved to even it out.
+    Norebalance,
+    /// No data is copied to where it belongs.
+    Nobackfill,
+    /// Lost copies are not restored.
+    Norecover,
+    /// Clients can't read (`pauserd`).
+    Pauserd,
+    /// Clients can't write (`pausewr`).
+    Pausewr,
+}
+
+impl Flag {
+    /// All of them, the most telling first.
+    pub const ALL: [Flag; 9] = [
+        Flag::Noout,
+        Flag::Nodown,
+        Flag::Noup,
+        Flag::Noin,
+        Flag::Norebalance,
+        Flag::Nobackfill,
+        Flag::Norecover,
+        Flag::Pauserd,
+        Flag::Pausewr,
+    ];
+
+    /// As Ceph writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Flag::Noout => "noout",
+            Flag::Nodown => "nodown",
+            Flag::Noup => "noup",
+            Flag::Noin => "noin",
+            Flag::Norebalance => "norebalance",
+            Flag::Nobackfill => "nobackfill",
+            Flag::Norecover => "norecover",
+            Flag::Pauserd => "pauserd",
+            Flag::Pausewr => "pausewr",
+        }
+    }
+}
+
 /// The number of an OSD, written `osd.4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

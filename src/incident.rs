@@ -59,6 +59,23 @@ pub struct Incident {
     /// How many reminders there have been since anything was new.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reminders: u32,
+    /// Who knows of it already; what that is about, the memory of its things knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<Ack>,
+}
+
+/// Somebody knows of an incident and does not want to be told again (`petanotify ack`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ack {
+    /// When that was said.
+    pub at: Timestamp,
+    /// Why, or what is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The login name of who said it, as far as the environment told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way of asking")]
@@ -79,6 +96,7 @@ impl Incident {
             alerts: 1,
             last_alert: now,
             reminders: 0,
+            ack: None,
         }
     }
 
@@ -98,6 +116,9 @@ impl Incident {
     pub fn set_clock(&mut self, now: Timestamp) {
         self.raised = plausible(self.raised, now);
         self.last_alert = plausible(self.last_alert, now);
+        if let Some(ack) = &mut self.ack {
+            ack.at = plausible(ack.at, now);
+        }
     }
 
     /// Whether a reminder is owed: the first one `remind_every` after the last news, each further one after twice the time, for
@@ -153,6 +174,9 @@ pub struct Watch<K, T> {
         bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de> + Ord")
     )]
     pub went_down: BTreeMap<K, Downs>,
+    /// What somebody knows of in the open incident, see [`Watch::acknowledge`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub acknowledged: BTreeSet<K>,
 }
 
 impl<K, T> Default for Watch<K, T> {
@@ -162,7 +186,26 @@ impl<K, T> Default for Watch<K, T> {
             down: BTreeMap::new(),
             over: BTreeMap::new(),
             went_down: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
         }
+    }
+}
+
+impl<K: Ord + Clone, T> Watch<K, T> {
+    /// Takes down that somebody knows of what the open incident has told so far, or with `None` that nobody does. Until the
+    /// incident is over none of these things, down or up again meanwhile, is news or a cause for a reminder; what no mail has
+    /// told yet is told as ever.
+    pub fn acknowledge(&mut self, ack: Option<Ack>) {
+        let Some(incident) = &mut self.incident else {
+            return;
+        };
+        self.acknowledged.clear();
+        if ack.is_some() {
+            let told = self.down.iter().filter(|(_, down)| down.announced);
+            self.acknowledged = told.map(|(key, _)| key.clone()).collect();
+            self.acknowledged.extend(self.over.keys().cloned());
+        }
+        incident.ack = ack;
     }
 }
 
@@ -480,7 +523,10 @@ pub struct Policy<'a, K, T> {
     pub topic: &'a str,
     /// Whether a thing has been down for long enough to be told of. What flaps is told of without that.
     pub counts: &'a dyn Fn(&K, &Down<T>) -> bool,
-    /// Whether nothing is to be told of a thing for now, whatever it does.
+    /// Whether it is not sure yet that a thing is to be told of, whatever it does.
+    pub waits: &'a dyn Fn(&K, &Down<T>) -> bool,
+    /// Whether nobody wants to be told of a thing now, whatever it does: it keeps no incident open that has not told of it,
+    /// and no reminder comes because of it.
     pub quiet: &'a dyn Fn(&K, &Down<T>) -> bool,
     /// When a thing flaps; `None` is never.
     pub flapping: Option<Rule>,
@@ -488,10 +534,23 @@ pub struct Policy<'a, K, T> {
     pub remind_every: Option<Duration>,
 }
 
-impl<K, T> Policy<'_, K, T> {
+impl<K: Ord, T> Policy<'_, K, T> {
     /// Whether a thing may be told of, if it has not been before.
     fn tells(&self, key: &K, down: &Down<T>) -> bool {
-        (down.flapping.is_some() || (self.counts)(key, down)) && !(self.quiet)(key, down)
+        let counts = down.flapping.is_some() || (self.counts)(key, down);
+        counts && !(self.waits)(key, down) && !(self.quiet)(key, down)
+    }
+
+    /// Whether it may be told as down, also where it was told to flap.
+    fn tells_down(&self, key: &K, down: &Down<T>) -> bool {
+        (self.counts)(key, down) && self.tells(key, down)
+    }
+
+    fn is_worth_a_reminder(&self, memory: &Watch<K, T>) -> bool {
+        memory.down.iter().any(|(key, down)| {
+            let known = memory.acknowledged.contains(key) || (self.quiet)(key, down);
+            !known && down.announced
+        })
     }
 }
 
@@ -515,7 +574,11 @@ pub fn judge<K: Ord + Clone, T: Clone>(
             };
             (Kind::Raised, incident)
         }
-        Some(incident) if memory.down.is_empty() => (Kind::Cleared, incident),
+        Some(incident)
+            if (memory.down.iter()).all(|(key, d)| !d.announced && (policy.quiet)(key, d)) =>
+        {
+            (Kind::Cleared, incident)
+        }
         Some(incident) => {
             let anything_new = memory
                 .down
@@ -523,7 +586,9 @@ pub fn judge<K: Ord + Clone, T: Clone>(
                 .any(|(key, d)| !d.announced && policy.tells(key, d));
             if anything_new {
                 (Kind::Updated, incident)
-            } else if incident.reminder_due(policy.remind_every, now) {
+            } else if incident.reminder_due(policy.remind_every, now)
+                && policy.is_worth_a_reminder(&memory)
+            {
                 (Kind::Reminder, incident)
             } else {
                 memory.incident = Some(incident);
@@ -583,6 +648,7 @@ fn take_up<K: Ord + Clone, T>(
                 entry.announced &= told;
             }
         }
+        entry.announced |= memory.acknowledged.contains(&key);
         memory.over.remove(&key);
         memory.down.insert(key, entry);
     }
@@ -616,7 +682,7 @@ fn take_up<K: Ord + Clone, T>(
 }
 
 /// What flaps may stay down: then it is told as down, for that is news, and in the end it flaps no longer.
-fn stay_down<K, T>(
+fn stay_down<K: Ord, T>(
     key: &K,
     entry: &mut Down<T>,
     rule: &Rule,
@@ -627,10 +693,7 @@ fn stay_down<K, T>(
         return;
     };
     if !flapping.down_told {
-        if entry.lasts(rule.down_after, now)
-            && (policy.counts)(key, entry)
-            && !(policy.quiet)(key, entry)
-        {
+        if entry.lasts(rule.down_after, now) && policy.tells_down(key, entry) {
             flapping.down_told = true;
             entry.flapping = Some(flapping);
             entry.announced = false;
@@ -698,7 +761,10 @@ fn tell<K: Ord + Clone, T: Clone>(
         report: change,
     };
     match kind {
-        Kind::Cleared => memory.over.clear(),
+        Kind::Cleared => {
+            memory.over.clear();
+            memory.acknowledged.clear();
+        }
         Kind::Raised | Kind::Updated | Kind::Reminder => memory.incident = Some(incident),
     }
     raise
@@ -733,6 +799,7 @@ mod tests {
         let policy = Policy {
             topic: "osds",
             counts: &|_, d| d.passes >= hold,
+            waits: &|_, _| false,
             quiet: &|_, _| false,
             flapping: None,
             remind_every: None,
@@ -745,10 +812,25 @@ mod tests {
         Policy {
             topic: "osds",
             counts: &|_, _| true,
+            waits: &|_, _| false,
             quiet: &|_, _| false,
             flapping: None,
             remind_every: Some(Duration::from_secs(seconds)),
         }
+    }
+
+    fn in_words(raise: &Raise<Change<u32, ()>>) -> String {
+        let keys =
+            |items: &[Item<u32, ()>]| items.iter().map(|i| i.key.to_string()).collect::<String>();
+        let over = raise.report.over.iter().map(|o| o.key.to_string());
+        format!(
+            "{}{} {}/{}/{}",
+            raise.kind.as_str(),
+            raise.sequence,
+            keys(&raise.report.new),
+            keys(&raise.report.still),
+            over.collect::<String>()
+        )
     }
 
     /// Runs a pass for each set of what is down among 1 to 4; writes each alert as `kind new/still/over`.
@@ -761,20 +843,7 @@ mod tests {
             memory = next;
             told.push(match raise {
                 None => "-".to_owned(),
-                Some(raise) => {
-                    let keys = |items: &[Item<u32, ()>]| {
-                        items.iter().map(|i| i.key.to_string()).collect::<String>()
-                    };
-                    let over = raise.report.over.iter().map(|o| o.key.to_string());
-                    format!(
-                        "{}{} {}/{}/{}",
-                        raise.kind.as_str(),
-                        raise.sequence,
-                        keys(&raise.report.new),
-                        keys(&raise.report.still),
-                        over.collect::<String>()
-                    )
-                }
+                Some(raise) => in_words(&raise),
             });
         }
         told
@@ -854,6 +923,193 @@ mod tests {
         ];
         for (name, hold, passes, expected) in cases {
             assert_eq!(&story(*hold, passes), expected, "{name}");
+        }
+    }
+
+    /// Like [`story`], with reminders after 3 minutes; in each pass some things are quiet, and before those with `true` somebody
+    /// acknowledges the incident.
+    fn quiet_story(passes: &[(&[u32], &[u32], bool)]) -> Vec<String> {
+        let mut memory = TestWatch::default();
+        let mut told = Vec::new();
+        for (minute, (down, quiet, ack)) in passes.iter().enumerate() {
+            let minute = minute as i64;
+            if *ack {
+                memory.acknowledge(Some(Ack {
+                    at: at(minute),
+                    why: None,
+                    by: None,
+                }));
+            }
+            let policy = Policy {
+                quiet: &|key, _| quiet.contains(key),
+                ..every(180)
+            };
+            let up: Vec<u32> = (1..=4).filter(|key| !down.contains(key)).collect();
+            let (next, raise) = judge(memory, seen(down, &up), &policy, at(minute));
+            memory = next;
+            told.push(raise.map_or_else(|| "-".to_owned(), |raise| in_words(&raise)));
+        }
+        told
+    }
+
+    #[test]
+    fn what_is_quiet_is_not_told_before_it_is_quiet_no_longer() {
+        type Case<'a> = (&'a str, &'a [(&'a [u32], &'a [u32], bool)], &'a [&'a str]);
+        const NO: bool = false;
+        let cases: &[Case<'_>] = &[
+            (
+                "down and up again meanwhile",
+                &[
+                    (&[], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[], &[1], NO),
+                    (&[], &[], NO),
+                ],
+                &["-", "-", "-", "-"],
+            ),
+            (
+                "still down afterwards",
+                &[
+                    (&[1], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[], NO),
+                    (&[], &[], NO),
+                ],
+                &["-", "-", "raised0 1//", "cleared1 //1"],
+            ),
+            (
+                "another is told as ever, and its end as well",
+                &[
+                    (&[1], &[1], NO),
+                    (&[1, 2], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[], NO),
+                ],
+                &["-", "raised0 2//", "cleared1 //2", "-", "raised0 1//"],
+            ),
+            (
+                "one more in an incident, told when it is quiet no longer",
+                &[(&[1], &[], NO), (&[1, 2], &[2], NO), (&[1, 2], &[], NO)],
+                &["raised0 1//", "-", "updated1 2/1/"],
+            ),
+            (
+                "told before: no reminder, but a clearing",
+                &[
+                    (&[1], &[], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[], &[1], NO),
+                ],
+                &["raised0 1//", "-", "-", "-", "-", "cleared1 //1"],
+            ),
+            (
+                "told before, up and down again meanwhile",
+                &[
+                    (&[1], &[], NO),
+                    (&[], &[1], NO),
+                    (&[1], &[1], NO),
+                    (&[1], &[], NO),
+                ],
+                &["raised0 1//", "cleared1 //1", "-", "raised0 1//"],
+            ),
+            (
+                "reminders go on about what is not quiet",
+                &[
+                    (&[1, 2], &[1], NO),
+                    (&[1, 2], &[1], NO),
+                    (&[1, 2], &[1], NO),
+                    (&[1, 2], &[1], NO),
+                ],
+                &["raised0 2//", "-", "-", "reminder1 /2/"],
+            ),
+        ];
+        for (name, passes, expected) in cases {
+            assert_eq!(&quiet_story(passes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_no_news_until_the_incident_is_over() {
+        type Case<'a> = (&'a str, &'a [(&'a [u32], &'a [u32], bool)], &'a [&'a str]);
+        const NO: bool = false;
+        let cases: &[Case<'_>] = &[
+            (
+                "no reminder, and a clearing",
+                &[
+                    (&[1], &[], NO),
+                    (&[1], &[], true),
+                    (&[1], &[], NO),
+                    (&[1], &[], NO),
+                    (&[1], &[], NO),
+                    (&[], &[], NO),
+                ],
+                &["raised0 1//", "-", "-", "-", "-", "cleared1 //1"],
+            ),
+            (
+                "what comes and goes is known, also what was up when it was said",
+                &[
+                    (&[1, 2, 3], &[], NO),
+                    (&[1, 2], &[], NO),
+                    (&[1, 2], &[], true),
+                    (&[1], &[], NO),
+                    (&[1, 2, 3], &[], NO),
+                    (&[], &[], NO),
+                ],
+                &["raised0 123//", "-", "-", "-", "-", "cleared1 //123"],
+            ),
+            (
+                "something new is told, and reminded of",
+                &[
+                    (&[1], &[], NO),
+                    (&[1, 2], &[], true),
+                    (&[1, 2], &[], NO),
+                    (&[1, 2], &[], NO),
+                    (&[1, 2], &[], NO),
+                    (&[1], &[], NO),
+                    (&[1], &[], NO),
+                    (&[1], &[], NO),
+                ],
+                &[
+                    "raised0 1//",
+                    "updated1 2/1/",
+                    "-",
+                    "-",
+                    "reminder2 /12/",
+                    "-",
+                    "-",
+                    "-",
+                ],
+            ),
+            (
+                "what was quiet when it was said has not been told",
+                &[
+                    (&[1, 2], &[2], NO),
+                    (&[1, 2], &[2], true),
+                    (&[1, 2], &[], NO),
+                ],
+                &["raised0 1//", "-", "updated1 2/1/"],
+            ),
+            (
+                "the next incident is another one",
+                &[
+                    (&[1], &[], NO),
+                    (&[1], &[], true),
+                    (&[], &[], NO),
+                    (&[1], &[], NO),
+                ],
+                &["raised0 1//", "-", "cleared1 //1", "raised0 1//"],
+            ),
+            (
+                "where nothing is told there is nothing to know",
+                &[(&[], &[], true), (&[1], &[1], true), (&[1], &[], true)],
+                &["-", "-", "raised0 1//"],
+            ),
+        ];
+        for (name, passes, expected) in cases {
+            assert_eq!(&quiet_story(passes), expected, "{name}");
         }
     }
 

@@ -12,8 +12,8 @@
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `message`, `test_message`, `metrics`, `screen`, `selection` and `wording` see no file, process,
-//! socket, environment or clock: values in, values out.
+//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `message`, `test_message`, `metrics`, `screen`,
+//! `selection` and `wording` see no file, process, socket, environment or clock: values in, values out.
 
 pub mod alert;
 pub mod aside;
@@ -48,6 +48,7 @@ pub mod selection;
 pub mod sent;
 pub mod settings;
 pub mod severity;
+pub mod silence;
 pub mod smtp;
 pub mod state;
 pub mod store;
@@ -63,7 +64,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use cli::{Cli, Color, Command, Config, Json, Queue};
+use cli::{Cli, Color, Command, Config, Json, Queue, Silence};
 use command::{Context, Done, Stop};
 use output::{Log, Look, Priority};
 use settings::environment::Environment;
@@ -122,6 +123,16 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Command::Queue(Queue::Drop(options)) => {
             command::queue::drop::give_up(&context(environment)?, options)
         }
+        Command::Silence(Silence::Add(options)) => {
+            command::silence::add(&context(environment)?, options)
+        }
+        Command::Silence(Silence::List(format)) => {
+            command::silence::list(&context(environment)?, *format)
+        }
+        Command::Silence(Silence::End(options)) => {
+            command::silence::end(&context(environment)?, options)
+        }
+        Command::Ack(options) => command::ack::ack(&context(environment)?, options),
         Command::TestMail(options) => {
             command::test_mail::test_mail(&context(environment)?, options)
         }

@@ -32,6 +32,7 @@ use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
 use crate::severity::Severity;
+use crate::text::one_line;
 use crate::wording;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
@@ -384,14 +385,15 @@ fn cut_words(words: &str, chars: usize) -> String {
     cut
 }
 
-fn all_up<K, T>(noun: &str, over: &[OverItem<K, T>]) -> String {
+fn all_up<K, T>(noun: &str, alert: &Alert, over: &[OverItem<K, T>]) -> String {
+    let but = wording::but_withheld(alert.circumstances.withheld);
     let flapped = over.iter().any(|over| over.was.flapping.is_some());
     if all_recovered(over) && flapped {
-        format!("all {noun}s are up and calm again")
+        format!("all {noun}s are up and calm again{but}")
     } else if all_recovered(over) {
-        format!("all {noun}s are up again")
+        format!("all {noun}s are up again{but}")
     } else {
-        format!("no {noun} is down any more")
+        format!("no {noun} is down any more{but}")
     }
 }
 
@@ -567,6 +569,7 @@ fn document(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> Document
     report_text(&mut text, alert);
     let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
     text.section("Also wrong at this moment", elsewhere);
+    circumstances_text(&mut text, &alert.circumstances);
     text.footer([alert], &sender.node);
     text.document
 }
@@ -579,6 +582,33 @@ fn report_text(text: &mut Text<'_>, alert: &Alert) {
         Report::Osds(change) => osds_text(text, alert, change),
         Report::Blind(change) => blind::text(text, alert, change),
     }
+}
+
+/// So many silences are listed.
+const SILENCES: usize = 10;
+
+/// Why there are mails that do not come.
+fn circumstances_text(text: &mut Text<'_>, circumstances: &Circumstances) {
+    let ack = circumstances.ack.as_ref().map(|ack| {
+        let by = (ack.by.as_deref()).map(|by| format!(" by {}", wording::name(by)));
+        let why = ack.why.as_deref().map(|why| format!(": {}", one_line(why)));
+        format!(
+            "{}{}{}",
+            wording::time(ack.at, text.zone),
+            by.unwrap_or_default(),
+            why.unwrap_or_default()
+        )
+    });
+    text.section("Acknowledged", ack.map(Line::Sentence));
+    let silences = circumstances.silences.iter().take(SILENCES);
+    let silences = silences.map(|silence| wording::silence(silence, text.zone));
+    let more = circumstances.silences.len().saturating_sub(SILENCES);
+    let more =
+        (more > 0).then(|| format!("... and {more} more; all of them: petanotify silence list"));
+    let silences: Vec<Line> = silences.chain(more).map(Line::Sentence).collect();
+    text.section("Silenced", silences);
+    let maintenance = wording::maintenance(&circumstances.maintenance, text.zone);
+    text.section("Maintenance", maintenance.into_iter().map(Line::Sentence));
 }
 
 /// A mail's text while it is being written.
@@ -993,10 +1023,11 @@ fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> Stri
         ),
         Kind::Reminder => format!("{all} of cluster {cluster} {} still down.", are(total)),
         Kind::Cleared => {
+            let but = wording::but_withheld(alert.circumstances.withheld);
             let mut sentence = if all_recovered {
-                format!("All {noun}s of cluster {cluster} are up again.")
+                format!("All {noun}s of cluster {cluster} are up again{but}.")
             } else {
-                format!("No {noun} of cluster {cluster} is down any more.")
+                format!("No {noun} of cluster {cluster} is down any more{but}.")
             };
             if alert.never_told {
                 sentence.push(' ');
@@ -1043,13 +1074,18 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use std::collections::BTreeSet;
+
+    use crate::alert::{Maintained, Withheld};
     use crate::check::CheckName;
     use crate::check::growth::Growth;
     use crate::check::sight::Unseen;
+    use crate::facts::{Flag, Maintenance};
     use crate::flapping::Flapping;
-    use crate::incident::Over;
+    use crate::incident::{Ack, Over};
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
+    use crate::silence::{Scope, Silence};
 
     pub(super) const BEGAN: &str = "2026-11-23T02:14:00Z";
     pub(super) const NOW: &str = "2026-11-23T02:31:00Z";
@@ -1075,6 +1111,53 @@ pub(crate) mod tests {
             elsewhere: Vec::new(),
             never_told: false,
             circumstances: Circumstances::default(),
+        }
+    }
+
+    /// Somebody works on the cluster, and somebody else has acknowledged the incident.
+    fn at_work() -> Circumstances {
+        let silence = |id, scope, until, why: &str| Silence {
+            id,
+            scope,
+            since: at(BEGAN),
+            until: at(until),
+            why: (!why.is_empty()).then(|| why.to_owned()),
+            by: None,
+        };
+        let node7 = Scope {
+            nodes: BTreeSet::from(["node7".to_owned()]),
+            osds: BTreeSet::from(["70-81".parse().unwrap(), "90".parse().unwrap()]),
+            ..Scope::default()
+        };
+        let capacity = Scope {
+            checks: BTreeSet::from([CheckName::Capacity]),
+            ..Scope::default()
+        };
+        let why = "the new rack is on its way, and until it is there nobody can do anything";
+        Circumstances {
+            silences: vec![
+                silence(1, node7, "2026-11-23T06:00:00Z", "more memory"),
+                silence(3, capacity, "2026-12-01T08:00:00Z", why),
+            ],
+            withheld: Withheld {
+                silenced: 2,
+                noout: 1,
+                waiting: 0,
+            },
+            ack: Some(Ack {
+                at: at(NOW),
+                why: Some("disk ordered\r\nBcc: x".to_owned()),
+                by: Some("ann".to_owned()),
+            }),
+            maintenance: Maintained {
+                what: Maintenance {
+                    flags: BTreeSet::from([Flag::Noout, Flag::Nodown, Flag::Norebalance]),
+                    flagged: 3,
+                    mutes: BTreeSet::from(["OSD_DOWN".to_owned(), "OSDMAP_FLAGS".to_owned()]),
+                },
+                noout_since: Some(at(BEGAN)),
+            },
+            ..Circumstances::default()
         }
     }
 
@@ -1303,6 +1386,39 @@ pub(crate) mod tests {
                         vec![],
                     ),
                 ),
+            ),
+            (
+                "osds-at-work",
+                "[prod] 2 OSDs down on node3, node4: osd.4, osd.9",
+                Alert {
+                    circumstances: at_work(),
+                    ..alert(
+                        Kind::Updated,
+                        osds(
+                            vec![item(OsdId(9), NOW, down("node4"))],
+                            vec![item(OsdId(4), BEGAN, down("node3"))],
+                            vec![],
+                        ),
+                    )
+                },
+            ),
+            (
+                "osds-cleared-at-work",
+                "[prod] all OSDs are up again but 2 silenced and 1 held back",
+                Alert {
+                    circumstances: Circumstances {
+                        ack: None,
+                        ..at_work()
+                    },
+                    ..alert(
+                        Kind::Cleared,
+                        osds(
+                            vec![],
+                            vec![],
+                            vec![over(OsdId(4), Ending::Recovered, down("node3"))],
+                        ),
+                    )
+                },
             ),
             (
                 "nodes-reminder",

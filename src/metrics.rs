@@ -306,7 +306,6 @@ mod tests {
             memory: Memory {
                 capacity: CapacityMemory {
                     level: Level::Warn,
-                    incident: None,
                     last: Some(Reading {
                         level: Level::Warn,
                         percent: 61.0,
@@ -316,6 +315,7 @@ mod tests {
                         critical_percent: 85.0,
                     }),
                     history: growing(),
+                    ..CapacityMemory::default()
                 },
                 osds: Watch {
                     down: BTreeMap::from([osd(4), osd(7)]),

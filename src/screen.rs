@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::alert::{CapacityMemory, Memory, Outcome, State as CheckState};
+use crate::alert::{CapacityMemory, Memory, Outcome, State as CheckState, Topic};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::check::sight::Unseen;
@@ -16,6 +16,7 @@ use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Down, age};
 use crate::output::Style;
 use crate::queue::Queue;
+use crate::silence::Silence;
 use crate::state::{LastPass, State};
 use crate::text::{fit, one_line, wrap};
 use crate::wording;
@@ -113,6 +114,8 @@ impl<'a> Screen<'a> {
             .map(|name| self.check(name, &state.memory, trust))
             .collect();
         let mut bottom = vec!["\n".to_owned()];
+        bottom.extend(self.silences(&state.memory));
+        bottom.extend(self.maintenance(&state.memory));
         bottom.extend(self.last_pass(last));
         bottom.extend(self.queue(&state.queue));
 
@@ -218,6 +221,11 @@ impl<'a> Screen<'a> {
                 let error = error.iter();
                 lines.extend(error.flat_map(|error| self.told(Paint::Doubtful, error, 2)));
             }
+        }
+        let topic = Topic::ALL.into_iter().find(|t| t.as_str() == name.as_str());
+        let incident = topic.and_then(|topic| memory.incident(topic));
+        if let Some(ack) = incident.and_then(|incident| incident.ack.as_ref()) {
+            lines.extend(self.told(Paint::Dim, &wording::acknowledged(ack), 1));
         }
         if name == CheckName::Capacity
             && let Some(reading) = &memory.capacity.last
@@ -426,6 +434,33 @@ impl<'a> Screen<'a> {
             lines.extend(self.told(Paint::Bad, "systemctl status petanotify.timer", 1));
         }
         lines
+    }
+
+    /// What is silenced, a line each as far as there is room.
+    fn silences(&self, memory: &Memory) -> Vec<String> {
+        let lasting = memory.silences.iter();
+        let lasting: Vec<&Silence> = lasting.filter(|s| !s.is_over(self.view.now)).collect();
+        let most = if self.style.height < 30 { 2 } else { 5 };
+        let shown = match lasting.len() <= most {
+            true => most,
+            false => most - 1,
+        };
+        let texts =
+            (lasting.iter().take(shown)).map(|silence| wording::silence(silence, &self.view.zone));
+        let more = lasting.len().saturating_sub(shown);
+        let more = (more > 0).then(|| format!("... {more} more: petanotify silence list"));
+        let texts = texts.chain(more).enumerate();
+        let lines = texts.map(|(place, text)| {
+            let label = if place == 0 { "silenced" } else { "" };
+            self.labelled(label, Paint::Doubtful, &text)
+        });
+        lines.collect()
+    }
+
+    /// What the admins have told Ceph to leave alone.
+    fn maintenance(&self, memory: &Memory) -> Option<String> {
+        let brief = wording::maintenance_in_brief(&memory.maintenance, &self.view.zone)?;
+        Some(self.labelled("in Ceph", Paint::Doubtful, &brief))
     }
 
     fn queue(&self, queue: &Queue) -> Vec<String> {
@@ -719,12 +754,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
+    use crate::alert::{Alert, Circumstances, Maintained, Observed, Report, Rules, judge_pass};
     use crate::check::growth::History;
-    use crate::facts::{Membership, OsdTree, Presence, Usage};
-    use crate::incident::{Change, Kind};
+    use crate::facts::{Flag, Maintenance, Membership, OsdTree, Presence, Usage};
+    use crate::incident::{Ack, Change, Kind};
     use crate::queue::{Attempt, Recovery};
     use crate::settings::{Checks, Notify, Recipient};
+    use crate::silence::Scope;
 
     const NOW: &str = "2026-11-23T02:31:08Z";
     const GIB: u64 = 1 << 30;
@@ -800,6 +836,7 @@ mod tests {
             capacity: Some(capacity),
             nodes: Some(nodes),
             osds: Some(osds),
+            ..Observed::default()
         }
     }
 
@@ -935,6 +972,48 @@ mod tests {
         state
     }
 
+    fn at_work() -> State {
+        let mut state = all_bad();
+        let silence = |id: u32, what: &str, until| Silence {
+            id,
+            scope: Scope {
+                osds: what.parse().into_iter().collect(),
+                ..Scope::default()
+            },
+            since: at(NOW),
+            until: at(until),
+            why: (id > 1).then(|| "the new rack is on its way, nobody can do anything".to_owned()),
+            by: None,
+        };
+        state.memory.silences = vec![
+            silence(1, "3", "2026-11-23T04:00:00Z"),
+            silence(2, "", "2026-12-01T08:00:00Z"),
+            silence(3, "21-40", "2026-12-01T08:00:00Z"),
+            silence(4, "0", "2026-11-23T02:31:08Z"),
+        ];
+        let ack = |why: Option<&str>| {
+            Some(Ack {
+                at: at(NOW),
+                why: why.map(str::to_owned),
+                by: None,
+            })
+        };
+        state.memory.acknowledge(Topic::Nodes, ack(None));
+        state.memory.acknowledge(
+            Topic::Osds,
+            ack(Some("disks ordered, they come on Thursday")),
+        );
+        state.memory.maintenance = Maintained {
+            what: Maintenance {
+                flags: [Flag::Noout, Flag::Norebalance].into(),
+                flagged: 2,
+                mutes: ["OSD_DOWN".to_owned()].into(),
+            },
+            noout_since: Some(at("2026-11-23T00:20:00Z")),
+        };
+        state
+    }
+
     /// An OSD and a node flap and are up, another OSD flaps and is down, and one is just down.
     fn flapping() -> State {
         let down = |nodes_down: &[(&str, Absence)], down: &[i64]| {
@@ -967,16 +1046,13 @@ mod tests {
         stale.last_pass.as_mut().unwrap().started = at("2026-11-23T02:14:00Z");
         let mut ahead = healthy();
         ahead.last_pass.as_mut().unwrap().started = at("2026-12-23T02:14:00Z");
-        let nothing = Observed {
-            capacity: None,
-            nodes: None,
-            osds: None,
-        };
+        let nothing = Observed::default();
         vec![
             ("never-run", State::default()),
             ("healthy", healthy()),
             ("all-bad", all_bad()),
             ("growing", growing()),
+            ("at-work", at_work()),
             ("many-down", many()),
             ("flapping", flapping()),
             ("blind", blind()),

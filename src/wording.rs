@@ -8,13 +8,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::alert::Memory;
+use crate::alert::{Maintained, Memory, Withheld};
 use crate::check::capacity::{Level, Reading};
 use crate::check::sight::Unseen;
-use crate::facts::{Absence, DownOsd, Membership, OsdId};
+use crate::facts::{Absence, DownOsd, Flag, Maintenance, Membership, OsdId};
 use crate::flapping::Flapping;
-use crate::incident::{Down, Watch, age};
+use crate::incident::{Ack, Down, Watch, age};
 use crate::settings::Hold;
+use crate::silence::Silence;
+use crate::text::one_line;
 
 /// The longest name that is written out; a node's or host's name is at most 64 characters on Linux (hostname(7)).
 const NAME_CHARS: usize = 64;
@@ -168,18 +170,21 @@ pub fn unreadable_nodes(membership: &Membership) -> Option<String> {
 }
 
 /// One line for `check` and `status`.
-pub fn nodes_summary(watch: &Watch<String, Absence>, total: usize, hold: Hold) -> String {
+pub fn nodes_summary(
+    watch: &Watch<String, Absence>,
+    total: usize,
+    withheld: Withheld,
+    hold: Hold,
+) -> String {
     let names = watch.down.iter();
     let names = names.map(|(node, down)| marked(name(node), down));
-    let notes: Vec<String> = not_counted(held_back(watch), hold).into_iter().collect();
+    let notes = not_told(watch, withheld, hold);
     let number = (watch.down_now(), watch.flapping());
     summary("node", total, number, names, &notes)
 }
 
 /// One line for `check` and `status`.
-///
-/// So many of those that count by themselves wait for their nodes.
-pub fn osds_summary(memory: &Memory, total: usize, waiting: usize, hold: Hold) -> String {
+pub fn osds_summary(memory: &Memory, total: usize, withheld: Withheld, hold: Hold) -> String {
     let watch = &memory.osds;
     let down = memory.osds_down();
     let names = down.iter();
@@ -188,11 +193,7 @@ pub fn osds_summary(memory: &Memory, total: usize, waiting: usize, hold: Hold) -
     if !memory.osds_with_nodes.is_empty() {
         notes.push(with_nodes(&memory.osds_by_node()));
     }
-    if waiting > 0 {
-        notes.push(format!("{waiting} not told yet, as their node may be down"));
-    }
-    // What flaps may wait as well.
-    notes.extend(not_counted(held_back(watch).saturating_sub(waiting), hold));
+    notes.extend(not_told(watch, withheld, hold));
     let down = watch.down_now() + memory.osds_with_nodes.len();
     summary("OSD", total, (down, watch.flapping()), names, &notes)
 }
@@ -208,16 +209,36 @@ pub fn with_nodes(of_nodes: &BTreeMap<String, BTreeSet<OsdId>>) -> String {
     format!("{osds} with {nodes}")
 }
 
-fn held_back<K, T>(watch: &Watch<K, T>) -> usize {
-    let held_back = |down: &&Down<T>| !down.announced && down.flapping.is_none();
-    watch.down.values().filter(held_back).count()
-}
-
 fn marked<T>(name: String, down: &Down<T>) -> String {
     match down.flaps() {
         Some(_) => format!("{name} (flapping)"),
         None => name,
     }
+}
+
+/// `1 silenced`, `2 not counted before 3 passes in a row`
+fn not_told<K, T>(watch: &Watch<K, T>, withheld: Withheld, hold: Hold) -> Vec<String> {
+    let Withheld {
+        silenced,
+        noout,
+        waiting,
+    } = withheld;
+    let mut notes = Vec::new();
+    if silenced > 0 {
+        notes.push(format!("{silenced} silenced"));
+    }
+    if noout > 0 {
+        notes.push(format!("{noout} held back while noout is set"));
+    }
+    if waiting > 0 {
+        notes.push(format!("{waiting} not told yet, as their node may be down"));
+    }
+    let held_back = |down: &&Down<T>| !down.announced && down.flapping.is_none();
+    let held_back = watch.down.values().filter(held_back).count();
+    // What flaps may be silenced, held back or waiting as well.
+    let others = held_back.saturating_sub(silenced + noout + waiting);
+    notes.extend(not_counted(others, hold));
+    notes
 }
 
 fn not_counted(held: usize, hold: Hold) -> Option<String> {
@@ -299,6 +320,106 @@ pub fn cannot_see(unseen: impl Iterator<Item = Unseen> + Clone) -> String {
 /// A summary of nodes or OSDs without the names at its end, where these are listed elsewhere: `2 of 8 OSDs down`.
 pub fn headline(summary: &str) -> &str {
     summary.split_once(": ").map_or(summary, |(head, _)| head)
+}
+
+/// ` but 1 silenced and 2 held back`, or nothing.
+pub fn but_withheld(withheld: Withheld) -> String {
+    match (withheld.silenced, withheld.noout) {
+        (0, 0) => String::new(),
+        (silenced, 0) => format!(" but {silenced} silenced"),
+        (0, noout) => format!(" but {noout} held back"),
+        (silenced, noout) => format!(" but {silenced} silenced and {noout} held back"),
+    }
+}
+
+/// `acknowledged: disk ordered`
+pub fn acknowledged(ack: &Ack) -> String {
+    match &ack.why {
+        Some(why) => format!("acknowledged: {}", one_line(why)),
+        None => "acknowledged".to_owned(),
+    }
+}
+
+/// `until 2026-11-23 14:00 UTC: osd.4 (disk swap)`
+pub fn silence(silence: &Silence, zone: &TimeZone) -> String {
+    let why = match &silence.why {
+        Some(why) => format!(" ({})", one_line(why)),
+        None => String::new(),
+    };
+    format!(
+        "until {}: {}{why}",
+        time(silence.until, zone),
+        silence.scope
+    )
+}
+
+/// What the admins have told Ceph to leave alone, a line each.
+pub fn maintenance(maintained: &Maintained, zone: &TimeZone) -> Vec<String> {
+    let Maintenance {
+        flags,
+        flagged,
+        mutes,
+    } = &maintained.what;
+    let mut lines: Vec<String> = Vec::new();
+    for flag in flags {
+        let since = match (flag, maintained.noout_since) {
+            (Flag::Noout, Some(since)) => format!(", seen since {}", time(since, zone)),
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "{} is set{since} ({})",
+            flag.as_str(),
+            effect(*flag)
+        ));
+    }
+    match flagged {
+        0 => {}
+        1 => lines.push("1 OSD or CRUSH node has such a flag of its own".to_owned()),
+        many => lines.push(format!(
+            "{many} OSDs or CRUSH nodes have such a flag of their own"
+        )),
+    }
+    if !mutes.is_empty() {
+        let named = list_first(mutes.iter().map(|code| name(code)), 5);
+        lines.push(format!("muted in the health of Ceph: {named}"));
+    }
+    lines
+}
+
+/// The same in one line; `None` where there is nothing of the kind.
+pub fn maintenance_in_brief(maintained: &Maintained, zone: &TimeZone) -> Option<String> {
+    if maintained.is_none() {
+        return None;
+    }
+    let what = &maintained.what;
+    let flags = what.flags.iter().map(|flag| match maintained.noout_since {
+        Some(since) if *flag == Flag::Noout => format!("noout (since {})", time(since, zone)),
+        _ => flag.as_str().to_owned(),
+    });
+    let flags: Vec<String> = flags.collect();
+    let mutes: Vec<String> = what.mutes.iter().map(|code| name(code)).collect();
+    let parts = [
+        (!flags.is_empty()).then(|| flags.join(", ")),
+        (what.flagged > 0).then(|| format!("{} with flags of their own", what.flagged)),
+        (!mutes.is_empty()).then(|| format!("muted: {}", mutes.join(", "))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Some(parts.join("; "))
+}
+
+/// What a flag does.
+fn effect(flag: Flag) -> &'static str {
+    match flag {
+        Flag::Noout => "no data is moved because of OSDs that are down",
+        Flag::Nodown => "Ceph calls no OSD down, so those that fail are not seen",
+        Flag::Noup => "OSDs that start are not called up",
+        Flag::Noin => "OSDs that start are not taken in",
+        Flag::Norebalance => "no data is moved to even it out",
+        Flag::Nobackfill => "no data is copied to where it belongs",
+        Flag::Norecover => "lost copies are not restored",
+        Flag::Pauserd => "clients cannot read",
+        Flag::Pausewr => "clients cannot write",
+    }
 }
 
 /// `a, b, c`, or `a, b and 7 more`
@@ -477,7 +598,12 @@ mod tests {
         ] {
             let time = time.map(Duration::from_secs);
             let hold = Hold { passes, time };
-            let held = nodes_summary(&watch(&[(false, None), (true, None)]), 8, hold);
+            let held = nodes_summary(
+                &watch(&[(false, None), (true, None)]),
+                8,
+                Withheld::default(),
+                hold,
+            );
             let expected = format!("2 of 8 nodes down (1 not counted before {before})");
             assert_eq!(headline(&held), expected);
         }
@@ -506,7 +632,10 @@ mod tests {
             ),
         ] {
             let watch = watch(&down);
-            assert_eq!(nodes_summary(&watch, 8, Hold::default()), summary);
+            assert_eq!(
+                nodes_summary(&watch, 8, Withheld::default(), Hold::default()),
+                summary
+            );
             assert_eq!(
                 down_in_brief("node", watch.down_now(), watch.flapping()),
                 brief

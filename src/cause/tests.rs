@@ -94,6 +94,7 @@ impl Cluster {
             capacity: None,
             nodes: self.checks.nodes.is_some().then_some(nodes_seen),
             osds: self.checks.osds.is_some().then_some(osds_seen),
+            ..Observed::default()
         }
     }
 

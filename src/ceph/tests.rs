@@ -28,7 +28,7 @@ fn cli(script: &str) -> settings::Ceph {
 }
 
 fn told(settings: &settings::Ceph) -> String {
-    format!("{:#}", usage(settings, &log()).unwrap_err())
+    format!("{:#}", status(settings, &log()).unwrap_err())
 }
 
 fn down(host: Option<&str>, status: &str) -> DownOsd {
@@ -100,6 +100,7 @@ fn usage_is_read_from_every_recorded_status() {
         ("16.2.15", "forgotten", 417468, 1073741824, true),
         ("16.2.15", "fresh", 0, 0, true),
         ("16.2.15", "healthy", 144756, 1073741824, true),
+        ("16.2.15", "maintenance", 143028, 268435456, true),
         ("16.2.15", "mgr-down", 12694, 134217728, false),
         ("16.2.15", "never-booted", 0, 0, true),
         ("16.2.15", "no-mgr-yet", 0, 0, false),
@@ -144,7 +145,11 @@ fn usage_is_read_from_every_recorded_status() {
             mgr_available,
         };
         let printed = recorded(release, "status", state);
-        assert_eq!(parse_status(&printed).unwrap(), usage, "{release} {state}");
+        assert_eq!(
+            parse_status(&printed).unwrap().usage,
+            usage,
+            "{release} {state}"
+        );
         untold.remove(&(release.to_owned(), state.to_owned()));
     }
     assert_eq!(untold, BTreeSet::new(), "recorded, but not told above");
@@ -279,7 +284,7 @@ fn odd_but_clear_statuses_are_understood() {
         ),
     ] {
         assert_eq!(
-            parse_status(printed.as_bytes()).unwrap(),
+            parse_status(printed.as_bytes()).unwrap().usage,
             expected,
             "{printed}"
         );
@@ -480,7 +485,7 @@ fn the_answer_of_the_cli_is_read() {
     let settings = cli(
         r#"echo; echo '{"pgmap":{"bytes_used":1,"bytes_total":2},"mgrmap":{"available":true}}'"#,
     );
-    assert_eq!(usage(&settings, &log()).unwrap().total_bytes, 2);
+    assert_eq!(status(&settings, &log()).unwrap().usage.total_bytes, 2);
     let settings = cli(r#"echo '{"nodes":[]}'; setsid sleep 2 &"#);
     assert_eq!(osd_tree(&settings, &log()).unwrap(), OsdTree::default());
 }

@@ -71,7 +71,7 @@ pub(super) fn ask(
         })
     };
     Ok(Answers {
-        usage: answer(Question::Status).map(|answer| read(answer, Question::Status, parse_status)),
+        status: answer(Question::Status).map(|answer| read(answer, Question::Status, parse_status)),
         osd_tree: answer(Question::OsdTree)
             .map(|answer| read(answer, Question::OsdTree, parse_osd_tree)),
         clocks: answer(Question::TimeSyncStatus)

@@ -10,7 +10,7 @@ use super::deliver::{
 };
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
-use super::{Context, Done, Stop, print, print_json, watchers};
+use super::{Context, Done, Stop, print, print_json, silence, watchers};
 use crate::alert::{Outcome, Rules, State as CheckState, judge_pass};
 use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
@@ -313,7 +313,7 @@ impl Pass {
         options: cli::Check,
         duration_ms: u64,
         tally: Tally,
-    ) -> Document {
+    ) -> Document<'_> {
         Document {
             version: 1,
             dry_run: options.dry_run,
@@ -327,6 +327,9 @@ impl Pass {
                     summary: outcome.summary.clone(),
                     error: outcome.error.clone(),
                 })
+                .collect(),
+            silences: (silence::lasting(&self.state.memory, started).into_iter())
+                .map(silence::Document::of)
                 .collect(),
             alerts: self
                 .alerts
@@ -413,12 +416,13 @@ fn would_mail(queue: &Queue, now: Timestamp) -> String {
 
 /// The document of `check --json`.
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     version: u32,
     dry_run: bool,
     started: Timestamp,
     duration_ms: u64,
     checks: Vec<CheckDocument>,
+    silences: Vec<silence::Document<'a>>,
     alerts: Vec<AlertDocument>,
     mail: MailDocument,
 }

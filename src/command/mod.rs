@@ -1,5 +1,6 @@
 //! One module for each command: joins the core and the edges, decides nothing about the cluster.
 
+pub mod ack;
 pub mod ask_ceph;
 pub mod check;
 pub mod completions;
@@ -8,6 +9,7 @@ pub mod deliver;
 pub mod observe;
 pub mod queue;
 pub mod route;
+pub mod silence;
 pub mod status;
 pub mod test_mail;
 mod watchers;
@@ -26,6 +28,7 @@ use crate::settings::Settings;
 use crate::settings::environment::Environment;
 use crate::state::State;
 use crate::store::{LOCK_PATIENCE, Lock, LockError, Saved, Store};
+use crate::wording;
 
 /// What every command starts from.
 #[derive(Debug)]
@@ -113,6 +116,24 @@ fn lock(context: &Context) -> Result<Lock, Stop> {
         LockError::Held(cause) => Stop::Locked(cause),
         LockError::Unusable(cause) => Stop::State(cause),
     })
+}
+
+/// Takes the lock and loads the state for a command run by hand that changes it, and says what was wrong with its files.
+fn load_to_change(context: &Context) -> Result<(Lock, State), Stop> {
+    let lock = lock(context)?;
+    let loaded = context.store.load(&lock, context.now);
+    let loaded = loaded.map_err(Stop::State)?;
+    for problem in &loaded.problems {
+        context.log.error(problem);
+    }
+    Ok((lock, loaded.state))
+}
+
+/// Who is at work here, by the login name: behind sudo(8) it is in `SUDO_USER`.
+fn user(context: &Context) -> Option<String> {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].iter();
+    let mut names = names.filter_map(|name| context.environment.text(name));
+    names.next().map(|name| wording::name(&name))
 }
 
 /// Saves the state for a command run by hand, and says so where it can't be kept in its own place.

@@ -50,9 +50,15 @@ pub fn observe(context: &Context) -> Sight {
             let panicked = "internal error: the thread that asked panicked";
             Answers::failed(wanted, panicked)
         });
+        let (capacity, maintenance) = match answers.status.map(|status| status.map_err(words)) {
+            Some(Ok(status)) => (Some(Ok(status.usage)), Some(status.maintenance)),
+            Some(Err(cause)) => (Some(Err(cause)), None),
+            None => (None, None),
+        };
         Sight {
             observed: Observed {
-                capacity: answers.usage.map(|usage| usage.map_err(words)),
+                capacity,
+                maintenance,
                 nodes,
                 osds: answers.osd_tree.map(|tree| tree.map_err(words)),
             },

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Context, Done, Stop, print, print_json};
+use super::{Context, Done, Stop, print, print_json, silence};
 use crate::alert::{Memory, Outcome};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::check::growth::Growth;
 use crate::cli::Json;
-use crate::facts::{Absence, DownOsd, OsdId};
+use crate::facts::{self, Absence, DownOsd, OsdId};
 use crate::incident::{Down, Incident};
 use crate::screen::{self, View};
 use crate::state::{LastPass, State};
@@ -49,9 +49,18 @@ struct Document<'a> {
     capacity: Option<&'a Reading>,
     growth: Option<Growth>,
     incidents: Vec<&'a Incident>,
+    silences: Vec<silence::Document<'a>>,
+    maintenance: Maintenance<'a>,
     down: DownNow<'a>,
     flapping: DownNow<'a>,
     queue: Pending<'a>,
+}
+
+#[derive(Serialize)]
+struct Maintenance<'a> {
+    #[serde(flatten)]
+    what: &'a facts::Maintenance,
+    noout_since: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +140,14 @@ impl<'a> Document<'a> {
             capacity: memory.capacity.last.as_ref(),
             growth: memory.capacity.growth(now),
             incidents: memory.incidents().into_iter().flatten().collect(),
+            silences: silence::lasting(memory, now)
+                .into_iter()
+                .map(silence::Document::of)
+                .collect(),
+            maintenance: Maintenance {
+                what: &memory.maintenance.what,
+                noout_since: memory.maintenance.noout_since,
+            },
             down: Wanted::Down.of(memory),
             flapping: Wanted::Flapping.of(memory),
             queue: Pending {

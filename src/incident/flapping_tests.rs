@@ -88,6 +88,7 @@ impl Story<'_> {
             let policy = Policy {
                 topic: "osds",
                 counts: &|_, down| down.passes >= self.hold,
+                waits: &|_, _| false,
                 quiet: &|_, _| (self.quiet)(minute),
                 flapping: (self.rule)(minute),
                 remind_every: None,
@@ -340,6 +341,7 @@ fn a_clock_that_jumps_ends_no_flapping_at_once_and_makes_none_endless() {
             let policy = Policy {
                 topic: "osds",
                 counts: &|_, _| true,
+                waits: &|_, _| false,
                 quiet: &|_, _| false,
                 flapping: Some(short()),
                 remind_every: None,
@@ -465,6 +467,7 @@ fn in_random_months_nothing_is_hidden_nothing_told_twice_and_every_incident_ends
                 counts: &|_, down: &Down<()>| {
                     down.passes >= hold.passes && hold.time.is_none_or(|time| down.lasts(time, now))
                 },
+                waits: &|_, _| false,
                 quiet: &|_, _| false,
                 flapping: Some(rule),
                 remind_every: None,

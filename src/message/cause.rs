@@ -202,7 +202,7 @@ pub(super) fn but_with_nodes(of_nodes: &BTreeMap<String, BTreeSet<OsdId>>) -> Op
 
 /// What is said in the subject of a mail that ends an incident of nodes.
 pub(super) fn all_nodes_up(alert: &Alert, over: &[OverItem<String, Absence>]) -> String {
-    let all_up = super::all_up("node", over);
+    let all_up = super::all_up("node", alert, over);
     let osds = alert.circumstances.of_nodes.values().map(BTreeSet::len);
     match osds.sum() {
         0 => all_up,
@@ -214,9 +214,10 @@ pub(super) fn all_nodes_up(alert: &Alert, over: &[OverItem<String, Absence>]) ->
 pub(super) fn all_osds_up(alert: &Alert, over: &[OverItem<OsdId, DownOsd>]) -> String {
     let of_nodes = &alert.circumstances.of_nodes;
     match of_nodes.is_empty() {
-        true => super::all_up("OSD", over),
+        true => super::all_up("OSD", alert, over),
         false => format!(
-            "all other OSDs are up again (down: {})",
+            "all other OSDs are up again{} (down: {})",
+            wording::but_withheld(alert.circumstances.withheld),
             wording::with_nodes(of_nodes)
         ),
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, SpanRelativeTo};
 ///
 /// # Errors
 /// Says what is allowed, when the text is no duration, not above 0 or longer than `longest`.
-pub(super) fn parse(text: &str, longest: Duration) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str, longest: Duration) -> Result<Duration, String> {
     if text.parse::<f64>().is_ok() {
         return Err(format!("{text} has no unit; write e.g. \"{text}s\""));
     }
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str, longest: Duration) -> Result<Duration, String> {
 }
 
 /// Writes a duration so that [`parse`] reads the same one again.
-pub(super) fn format(duration: Duration) -> String {
+pub(crate) fn format(duration: Duration) -> String {
     match SignedDuration::try_from(duration) {
         Ok(duration) => format!("{duration:#}"),
         Err(_) => format!("{}s", duration.as_secs()),

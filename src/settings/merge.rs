@@ -32,6 +32,8 @@ const MAX_FLAPPING: Duration = DAY;
 const MAX_HOLD_PASSES: u32 = 1440;
 /// The same as a time.
 const MAX_HOLD: Duration = DAY;
+/// Longest hold because of `noout`: a week. A flag that is set for longer has been forgotten.
+const MAX_NOOUT_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Longest wait of a mail: a year of passes.
 const MAX_ATTEMPTS: u32 = 365 * 1440;
 /// More connections at once than most servers grant to one client.
@@ -244,12 +246,20 @@ fn checks(keys: &mut Keys) -> Checks {
             reject_order(keys, margin, warn, ["must be below", "must be above"]);
         }
     }
-    Checks {
+    let checks = Checks {
         capacity: enabled.then_some(capacity),
         nodes: hold(keys, "checks.nodes"),
         osds: hold(keys, "checks.osds"),
         root_cause: root_cause(keys),
+        hold_while_noout: hold_while_noout(keys),
+    };
+    if checks.capacity.is_none() && checks.hold_while_noout.is_some() && keys.is_clean() {
+        keys.warn(
+            "checks.osds.hold_while_noout",
+            "has no effect without checks.capacity, which asks for the status of Ceph",
+        );
     }
+    checks
 }
 
 struct Threshold<'a> {
@@ -297,6 +307,13 @@ fn root_cause(keys: &mut Keys) -> RootCause {
         return_grace,
         hosts: keys.with_default("checks.osds.hosts", value::hosts, default.hosts),
     }
+}
+
+fn hold_while_noout(keys: &mut Keys) -> Option<Duration> {
+    let default = Checks::default().hold_while_noout;
+    let hold = value::duration_or_off(MAX_NOOUT_HOLD);
+    keys.with_default("checks.osds.hold_while_noout", hold, OrOff(default))
+        .0
 }
 
 fn notify(keys: &mut Keys) -> Notify {

@@ -1,7 +1,7 @@
 //! The settings in force: file, environment and PetaSAN, merged, with the origin of each, and validated.
 
 mod credential;
-mod duration;
+pub(crate) mod duration;
 pub mod environment;
 mod file;
 mod keys;
@@ -161,6 +161,8 @@ pub struct Checks {
     pub osds: Option<Hold>,
     /// Which OSDs are told of with their node.
     pub root_cause: RootCause,
+    /// `checks.osds.hold_while_noout`: for how long OSDs that go down are not told while `noout` is set; `None` is off.
+    pub hold_while_noout: Option<Duration>,
 }
 
 impl Default for Checks {
@@ -170,6 +172,7 @@ impl Default for Checks {
             nodes: Some(Hold::default()),
             osds: Some(Hold::default()),
             root_cause: RootCause::default(),
+            hold_while_noout: None,
         }
     }
 }
@@ -190,6 +193,15 @@ pub struct RootCause {
     pub return_grace: Option<Duration>,
     /// Names of CRUSH hosts that are not those of their nodes, each with the node's.
     pub hosts: BTreeMap<String, String>,
+}
+
+impl RootCause {
+    /// The name of the node that this CRUSH host is, as far as it is configured; else the host's own.
+    pub fn node_of<'a>(&'a self, host: &'a str) -> &'a str {
+        let mut odd = self.hosts.iter();
+        let odd = odd.find(|(name, _)| name.to_lowercase() == host.to_lowercase());
+        odd.map_or(host, |(_, node)| node)
+    }
 }
 
 impl Default for RootCause {

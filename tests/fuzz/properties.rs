@@ -129,6 +129,7 @@ pub fn nothing_seen() -> Observed {
         capacity: Some(Err(cause())),
         nodes: Some(Err(cause())),
         osds: Some(Err(cause())),
+        ..Observed::default()
     }
 }
 
@@ -184,6 +185,7 @@ fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -
             leaderless: None,
         })),
         osds: Some(Ok(tree)),
+        ..Observed::default()
     }
 }
 

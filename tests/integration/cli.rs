@@ -113,6 +113,7 @@ fn check_json_is_the_documents_of_the_contract() {
             "started",
             "duration_ms",
             "checks",
+            "silences",
             "alerts",
             "mail",
         ],

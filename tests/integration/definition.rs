@@ -93,7 +93,18 @@ fn example(line: &str) -> Vec<&str> {
         .iter()
         .filter_map(|end| line.find(end))
         .min();
-    line[..end.unwrap_or(line.len())].split(' ').collect()
+    shell_words(&line[..end.unwrap_or(line.len())])
+}
+
+/// The words of a command line; single quotes hold one together.
+pub(crate) fn shell_words(line: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let ends_word = |c: char| {
+        quoted ^= c == '\'';
+        c == ' ' && !quoted
+    };
+    let words = line.split(ends_word).filter(|word| !word.is_empty());
+    words.map(|word| word.trim_matches('\'')).collect()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mailparse::MailHeaderMap as _;
 use petanotify::cli::Cli;
 
 use crate::cluster::Cluster;
-use crate::definition::{Defined, commands, mentions};
+use crate::definition::{Defined, commands, mentions, shell_words};
 use crate::relay::{Fault, Relay, Stage};
 
 fn page(name: &str) -> String {
@@ -460,7 +460,7 @@ fn one_mail_waits() -> Cluster {
 fn every_command_of_the_readme_works() {
     let units = ["petanotify.service", "petanotify.timer"];
     for command in readme_commands() {
-        let words: Vec<&str> = command.split(' ').collect();
+        let words = shell_words(&command);
         match words[0] {
             "petanotify" => {
                 let cluster = one_mail_waits();
@@ -598,7 +598,7 @@ fn command_line(text: &str) -> Vec<String> {
     let line = text.lines().next().unwrap_or_default();
     let ends = ["  ", " |", " >", " &&", " #", " \\"].iter();
     let end = ends.filter_map(|end| line.find(end)).min();
-    let words = line[..end.unwrap_or(line.len())].split_whitespace();
+    let words = shell_words(&line[..end.unwrap_or(line.len())]).into_iter();
     let id = |word| if word == "ID" { "8292be0cf85c" } else { word };
     words.map(|word| id(word).to_owned()).collect()
 }

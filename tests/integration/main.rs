@@ -22,6 +22,7 @@ mod librados;
 mod pass;
 mod petasan_import;
 mod queue;
+mod quiet;
 mod relay;
 mod state_file;
 mod terminal;

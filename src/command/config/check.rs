@@ -211,7 +211,8 @@ fn look_at_ceph(
             answer,
         })
     };
-    let status = usage.1.usage.map(|told| told.map(Answer::Status));
+    let status = usage.1.status;
+    let status = status.map(|told| told.map(|status| Answer::Status(status.usage)));
     let tree = osd_tree.1.osd_tree.map(|told| told.map(Answer::OsdTree));
     let seen = finding::ceph::Seen {
         way,

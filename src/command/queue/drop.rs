@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Message, line};
 use crate::cli;
-use crate::command::{Context, Done, Stop, lock, print, print_json, save};
+use crate::command::{Context, Done, Stop, load_to_change, print, print_json, save};
 use crate::queue::{Entry, MailId, Queue};
 use crate::selection::select;
 use crate::wording;
@@ -26,13 +26,7 @@ pub fn give_up(context: &Context, options: &cli::Drop) -> Result<Done, Stop> {
     } else {
         None
     };
-    let lock = lock(context)?;
-    let loaded = context.store.load(&lock, context.now);
-    let loaded = loaded.map_err(Stop::State)?;
-    for problem in &loaded.problems {
-        context.log.error(problem);
-    }
-    let mut state = loaded.state;
+    let (lock, mut state) = load_to_change(context)?;
     let chosen: Vec<&Entry> = match (&agreed, options.all) {
         (Some(agreed), _) => (state.queue.iter())
             .filter(|entry| agreed.contains(&entry.id))

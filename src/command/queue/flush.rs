@@ -10,7 +10,7 @@ use crate::cli::Json;
 use crate::command::deliver::{Stopping, deliver, mail_time, report_left_over};
 use crate::command::observe::Keep;
 use crate::command::route::{Route, recovery};
-use crate::command::{Context, Done, Stop, lock, print, print_json, save};
+use crate::command::{Context, Done, Stop, load_to_change, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
 use crate::state::State;
@@ -22,13 +22,7 @@ use crate::state::State;
 /// The lock can't be had, or the state not be read or written: see [`Stop`].
 pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
     let begin = Instant::now();
-    let lock = lock(&context)?;
-    let loaded = context.store.load(&lock, context.now);
-    let loaded = loaded.map_err(Stop::State)?;
-    for problem in &loaded.problems {
-        context.log.error(problem);
-    }
-    let mut state = loaded.state;
+    let (lock, mut state) = load_to_change(&context)?;
     let mut before = Vec::new();
     let mut delivered = false;
     if !state.queue.is_empty() {

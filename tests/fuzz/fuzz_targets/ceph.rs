@@ -14,14 +14,15 @@ use petanotify_fuzz::{minutes_later, pass};
 use serde_json::Value;
 
 fuzz_target!(|printed: &[u8]| {
-    let usage = ceph::parse_status(printed);
+    let status = ceph::parse_status(printed);
     let tree = ceph::parse_osd_tree(printed);
     // Most inputs are neither, and a pass would see nothing in them.
-    if usage.is_err() && tree.is_err() {
+    if status.is_err() && tree.is_err() {
         return;
     }
-    if let Ok(usage) = &usage
-        && let Ok(percent) = used_percent(*usage)
+    if let Ok(status) = &status
+        && let usage = status.usage
+        && let Ok(percent) = used_percent(usage)
     {
         assert!(percent >= 0.0 && percent.is_finite());
         assert!(usage.used_bytes > usage.total_bytes || percent <= 100.0);
@@ -29,8 +30,14 @@ fuzz_target!(|printed: &[u8]| {
     if let Ok(tree) = &tree {
         check_tree(printed, tree);
     }
+    let words = |error| format!("{error:#}");
+    let (usage, maintenance) = match status.map_err(words) {
+        Ok(status) => (Ok(status.usage), Some(status.maintenance)),
+        Err(words) => (Err(words), None),
+    };
     let mut observed = Observed {
-        capacity: Some(usage.map_err(|error| format!("{error:#}"))),
+        capacity: Some(usage),
+        maintenance,
         osds: Some(tree.map_err(|error| format!("{error:#}"))),
         nodes: None,
     };
