@@ -365,6 +365,90 @@ class CephScenarios(Scenario):
         self.expect_no_mail()
 
 
+class QuietScenarios(Scenario):
+    def by_hand(self, *arguments, said):
+        """A command that succeeds and says something like this in one line."""
+        run = self.petanotify.run(*arguments)
+        self.assertEqual((run.status, run.stderr), (0, ""))
+        self.assertRegex(run.stdout, rf"\A{said}\n\Z")
+
+    def text(self, mails):
+        return mails["ops"][0].get_body(("plain",)).get_content()
+
+    def set_flag(self, *arguments):
+        """Sets a flag, or mutes a check, until the test is over."""
+        undo = [{"set": "unset", "set-group": "unset-group", "mute": "unmute"}.get(word, word)
+                for word in arguments]
+        if "mute" in arguments:
+            undo = undo[:3]
+        self.ceph.command(*arguments)
+        self.addCleanup(self.ceph.command, *undo)
+
+    def test_silenced(self):
+        """a silenced OSD dies and is told when the silence ends; another one is told at once"""
+        self.check_quiet()
+        self.by_hand(
+            *("silence", "add", "--osd", "2", "--for", "2h", "--why", "disk swap"),
+            said=r"silence 1: osd\.2 until \S+ \S+ UTC \(2 h\)",
+        )
+        self.ceph.kill_osd(2)
+        self.check_quiet()
+        self.assertEqual(self.check_states()["osds"], "ok")
+        self.ceph.kill_osd(1)
+        self.check()
+        told = self.expect_mails(r"\[prod\] 1 OSD down on node2: osd\.1")
+        self.assertRegex(self.text(told), r"\nSilenced:\n  until .*: osd\.2 \(disk swap\)\n")
+        self.ceph.return_osd(1)
+        self.check()
+        self.expect_mails(r"\[prod\] all OSDs are up again but 1 silenced")
+        self.by_hand("silence", "end", "1", said=r"ended silence 1: osd\.2")
+        self.check()
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+
+    def test_acknowledged(self):
+        """an acknowledged OSD comes and goes unheard; another one is told"""
+        self.check_quiet()
+        self.ceph.kill_osd(2)
+        self.ceph.kill_osd(1)
+        self.check()
+        first = self.expect_mails(r"\[prod\] 2 OSDs down on node1, node2: osd\.1, osd\.2")
+        self.by_hand("ack", "--why", "disks ordered", said="acknowledged: osds-.*disks ordered.*")
+        self.ceph.return_osd(2)
+        self.check_quiet()
+        self.ceph.kill_osd(2)
+        self.check_quiet()
+        self.assertIn("acknowledged: disks ordered", self.petanotify.run("status").stdout)
+        self.ceph.return_osd(1)
+        self.ceph.return_osd(2)
+        self.check()
+        self.expect_thread(first, self.expect_mails(r"\[prod\] all OSDs are up again"))
+
+    def test_ceph_maintenance(self):
+        """Ceph's flags and mutes are named; noout holds mail about OSDs back where that is set"""
+        self.set_flag("osd", "set", "noout")
+        self.set_flag("osd", "set", "norebalance")
+        self.set_flag("osd", "set-group", "noin", "osd.3")
+        self.set_flag("health", "mute", "OSD_DOWN", "1h", "--sticky")
+        self.ceph.kill_osd(2)
+        self.check()
+        text = self.text(self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2"))
+        for line in (
+            r"  noout is set, seen since ",
+            r"  norebalance is set \(",
+            r"  1 OSD or CRUSH node has such a flag of its own\n",
+            r"  muted in the health of Ceph: OSD_DOWN\n",
+        ):
+            self.assertRegex(text, line)
+        self.petanotify.settings["checks.osds"] = {"hold_while_noout": "4h"}
+        self.ceph.kill_osd(1)
+        self.check_quiet()
+        summary = {check["name"]: check["summary"] for check in self.dry_run()["checks"]}["osds"]
+        self.assertIn("(1 held back while noout is set)", summary)
+        self.ceph.command("osd", "unset", "noout")
+        self.check()
+        self.expect_mails(r"\[prod\] 2 OSDs down on node1, node2: osd\.1, osd\.2")
+
+
 class LibradosScenarios(Scenario):
     """What the child alone does that asks through librados."""
 
