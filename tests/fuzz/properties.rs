@@ -42,6 +42,7 @@ pub fn sender(from: Mailbox) -> Sender {
         from,
         zone: TimeZone::UTC,
         node: "node1".to_owned(),
+        html: true,
         now: minutes_later(30),
     }
 }

@@ -69,7 +69,9 @@ fn try_queue(mut state: State) {
     assert_eq!(counted, left, "a cause is missing");
 
     let alerts: Vec<_> = state.queue.iter().map(|e| e.alert.clone()).collect();
-    state.queue.address(&[recipient()], Recovery::Told);
+    for (alert, _) in state.queue.take_unaddressed() {
+        state.queue.add(alert, &[recipient()], Recovery::Told);
+    }
     for alert in alerts {
         state.queue.add(alert, &[recipient()], Recovery::Told);
     }
