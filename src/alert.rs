@@ -219,8 +219,9 @@ impl Alert {
         self
     }
 
-    /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too, while OSDs are down with it. A
-    /// blind check concerns those who rely on that check, a lost leader those who are told of nodes.
+    /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too: those that go down with it make
+    /// no mail of their own, may be seen only after it was told, and may be up again before its end is. A blind check
+    /// concerns those who rely on that check, a lost leader those who are told of nodes.
     pub fn concerns(&self, recipient: &Recipient) -> bool {
         recipient.severity <= self.severity() && self.is_of_checks_of(recipient)
     }
@@ -229,10 +230,7 @@ impl Alert {
         let wants = |check: &CheckName| recipient.checks.contains(check);
         match &self.report {
             Report::Capacity(_) => wants(&CheckName::Capacity),
-            Report::Nodes(_) => {
-                let has_osds = !self.circumstances.of_nodes.is_empty();
-                wants(&CheckName::Nodes) || (has_osds && wants(&CheckName::Osds))
-            }
+            Report::Nodes(_) => wants(&CheckName::Nodes) || wants(&CheckName::Osds),
             Report::Osds(_) => wants(&CheckName::Osds),
             Report::Blind(change) => {
                 let items = change.new.iter().chain(&change.still);
@@ -1528,7 +1526,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_concerns_those_who_watch_osds_while_osds_are_down_with_it() {
+    fn a_node_concerns_those_who_watch_osds_whenever_its_own_are_seen() {
         let (checks, notify) = (Checks::default(), Notify::default());
         let rules = Rules {
             checks: &checks,
@@ -1540,15 +1538,31 @@ mod tests {
             checks: vec![CheckName::Osds],
             ..recipient()
         };
-        for (osds, concerned) in [(&[][..], false), (&[1], true)] {
-            let mut seen = observed((Some(50), Some(&["node2"]), Some(osds)));
+        // The OSD is seen down a pass after the node, and up again before it.
+        let passes = [
+            (&["node2"][..], &[][..]),
+            (&["node2"], &[1]),
+            (&["node2"], &[]),
+            (&[], &[]),
+        ];
+        let mut memory = Memory::default();
+        let mut told = Vec::new();
+        for (at, (nodes, osds)) in (0..).zip(passes) {
+            let mut seen = observed((Some(50), Some(nodes), Some(osds)));
             if let Some(Ok(tree)) = &mut seen.osds {
                 tree.hosts = [("node2".to_owned(), Host::default())].into();
             }
-            let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
-            assert_eq!(alerts.len(), 1);
-            assert_eq!(alerts[0].concerns(&osds_alone), concerned, "{osds:?}");
+            let verdict = judge_pass(memory, seen, rules, minute(at));
+            memory = verdict.memory;
+            let concern = verdict
+                .alerts
+                .iter()
+                .filter(|alert| alert.concerns(&osds_alone));
+            told.extend(
+                concern.map(|alert| format!("{} {}", alert.report.topic(), alert.kind.as_str())),
+            );
         }
+        assert_eq!(told, ["nodes raised", "nodes cleared"]);
     }
 
     #[test]
