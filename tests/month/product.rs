@@ -1,0 +1,95 @@
+//! petanotify's own judge, queue and state, driven as `petanotify check` drives them: only the clock, the cluster and the
+//! mail server are simulated.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use petanotify::alert::{Observed, Rules, judge_pass};
+use petanotify::check::CheckName;
+use petanotify::queue::{Attempt, Entry, Recovery};
+use petanotify::settings::{Checks, Notify, Recipient};
+use petanotify::state::{self, State};
+
+/// After so many attempts a mail is dropped (`smtp.max_attempts`).
+const MAX_ATTEMPTS: u32 = 1440;
+
+/// petanotify with its state.
+pub(crate) struct Product {
+    state: State,
+    pub(crate) checks: Checks,
+    pub(crate) notify: Notify,
+    recipients: Vec<Recipient>,
+}
+
+/// The recipients, with the checks that they have asked for.
+pub(crate) const RECIPIENTS: [(&str, &[CheckName]); 3] = [
+    ("ops@example.org", &CheckName::ALL),
+    ("disks@example.org", &[CheckName::Capacity, CheckName::Osds]),
+    ("hosts@example.org", &[CheckName::Nodes]),
+];
+
+impl Product {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Product {
+            state: State::beginning(now),
+            checks: Checks::default(),
+            notify: Notify::default(),
+            recipients: RECIPIENTS
+                .iter()
+                .map(|(address, checks)| Recipient {
+                    address: address.parse().unwrap(),
+                    checks: checks.to_vec(),
+                })
+                .collect(),
+        }
+    }
+
+    /// One pass; the mails that the mail server has taken, if it takes any.
+    pub(crate) fn pass(&mut self, now: Timestamp, observed: Observed, mail: bool) -> Vec<Entry> {
+        let rules = Rules {
+            checks: &self.checks,
+            notify: &self.notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let state = &mut self.state;
+        state.set_clock(now);
+        let verdict = judge_pass(std::mem::take(&mut state.memory), observed, rules, now);
+        state.memory = verdict.memory;
+        let audiences = std::mem::take(&mut state.memory.audiences);
+        state.memory.audiences = audiences.of_open(&state.memory.incidents());
+        state.queue.address(&self.recipients, Recovery::Told);
+        let quiet = verdict.alerts.is_empty() && state.queue.is_empty();
+        for alert in verdict.alerts {
+            state.queue.add(alert, &self.recipients, Recovery::Told);
+        }
+        let mut taken = Vec::new();
+        if !state.queue.is_empty() {
+            let due: Vec<Entry> = state.queue.due(now).into_iter().cloned().collect();
+            let attempt = match mail {
+                true => Attempt::Sent,
+                false => Attempt::Failed("connection refused".to_owned()),
+            };
+            let attempts: HashMap<_, _> = due
+                .iter()
+                .map(|entry| (entry.id.clone(), attempt.clone()))
+                .collect();
+            state.queue.settle(attempts, now, MAX_ATTEMPTS, |_, _| {});
+            if mail {
+                taken = due;
+            }
+        }
+        if !quiet {
+            self.through_the_file();
+        }
+        taken
+    }
+
+    /// What the state file does not keep is forgotten.
+    pub(crate) fn through_the_file(&mut self) {
+        let document = state::render(&self.state).unwrap();
+        let read = state::parse(&document).unwrap();
+        assert_eq!(read, self.state, "the state file keeps all");
+        self.state = read;
+    }
+}
