@@ -1,5 +1,8 @@
 //! Judging a pass: previous memory + what was seen + settings + now → alerts and the next memory. Pure.
 
+#[cfg(test)]
+mod health_tests;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,10 +15,12 @@ use crate::audience::Audiences;
 use crate::cause::{self, WithNode};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::growth::{Growth, History};
+use crate::check::health::Others;
 use crate::check::sight::{Unseen, servers_in_words};
-use crate::check::{CheckName, nodes, osds};
+use crate::check::{CheckName, health, nodes, osds};
 use crate::facts::{
-    Absence, DownOsd, Flag, Host, Maintenance, Membership, OsdId, OsdTree, Presence, Usage,
+    Absence, DownOsd, Flag, Health, HealthCheck, Host, Maintenance, Membership, OsdId, OsdTree,
+    Presence, Usage,
 };
 use crate::incident::{
     Ack, Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
@@ -36,6 +41,8 @@ pub enum Topic {
     Nodes,
     /// Which OSDs are down.
     Osds,
+    /// What Ceph itself finds wrong.
+    Health,
     /// Which checks could not be carried out for too long.
     Blind,
 }
@@ -50,6 +57,7 @@ impl Topic {
             Topic::Capacity => "capacity",
             Topic::Nodes => "nodes",
             Topic::Osds => "osds",
+            Topic::Health => "health",
             Topic::Blind => "blind",
         }
     }
@@ -159,6 +167,8 @@ pub enum Report {
     Nodes(Change<String, Absence>),
     /// OSDs are down or up again.
     Osds(Change<OsdId, DownOsd>),
+    /// Ceph has found something wrong, or no longer does. By the code of the health check.
+    Health(Change<String, HealthCheck>),
     /// Checks could not be carried out for too long, or Consul has had no leader, or that is over. The value is the cause.
     Blind(Change<Unseen, String>),
 }
@@ -168,11 +178,12 @@ impl Report {
         match (self, earlier) {
             (Report::Nodes(now), Report::Nodes(earlier)) => now.take_over(earlier, all),
             (Report::Osds(now), Report::Osds(earlier)) => now.take_over(earlier, all),
+            (Report::Health(now), Report::Health(earlier)) => now.take_over(earlier, all),
             (Report::Blind(now), Report::Blind(earlier)) => now.take_over(earlier, all),
             // A reading says all there is to say.
             (Report::Capacity(_), _) => {}
             // Both are of one incident, and an incident has one topic.
-            (Report::Nodes(_) | Report::Osds(_) | Report::Blind(_), _) => {}
+            (Report::Nodes(_) | Report::Osds(_) | Report::Health(_) | Report::Blind(_), _) => {}
         }
     }
 
@@ -182,6 +193,7 @@ impl Report {
             Report::Capacity(_) => Topic::Capacity,
             Report::Nodes(_) => Topic::Nodes,
             Report::Osds(_) => Topic::Osds,
+            Report::Health(_) => Topic::Health,
             Report::Blind(_) => Topic::Blind,
         }
     }
@@ -232,6 +244,7 @@ impl Alert {
             Report::Capacity(_) => wants(&CheckName::Capacity),
             Report::Nodes(_) => wants(&CheckName::Nodes) || wants(&CheckName::Osds),
             Report::Osds(_) => wants(&CheckName::Osds),
+            Report::Health(_) => wants(&CheckName::Health),
             Report::Blind(change) => {
                 let items = change.new.iter().chain(&change.still);
                 let keys =
@@ -259,6 +272,9 @@ pub struct Memory {
         with = "together::map"
     )]
     pub osds_with_nodes: BTreeMap<OsdId, WithNode>,
+    /// What Ceph itself finds wrong, by the code of the health check.
+    #[serde(default, skip_serializing_if = "Watch::is_quiet")]
+    pub health: Watch<String, HealthCheck>,
     /// Which checks could not be carried out, and whether Consul has no leader, with the cause.
     pub blind: Watch<Unseen, String>,
     /// What nobody wants to be told of for some time.
@@ -276,11 +292,12 @@ pub struct Memory {
 
 impl Memory {
     /// The incidents of all topics that are open.
-    pub fn incidents(&self) -> [Option<&Incident>; 4] {
+    pub fn incidents(&self) -> [Option<&Incident>; 5] {
         [
             self.capacity.incident.as_ref(),
             self.nodes.incident.as_ref(),
             self.osds.incident.as_ref(),
+            self.health.incident.as_ref(),
             self.blind.incident.as_ref(),
         ]
     }
@@ -330,6 +347,7 @@ impl Memory {
             Topic::Capacity => self.capacity.incident.as_ref(),
             Topic::Nodes => self.nodes.incident.as_ref(),
             Topic::Osds => self.osds.incident.as_ref(),
+            Topic::Health => self.health.incident.as_ref(),
             Topic::Blind => self.blind.incident.as_ref(),
         }
     }
@@ -347,6 +365,7 @@ impl Memory {
             }
             Topic::Nodes => self.nodes.acknowledge(ack),
             Topic::Osds => self.osds.acknowledge(ack),
+            Topic::Health => self.health.acknowledge(ack),
             Topic::Blind => self.blind.acknowledge(ack),
         }
     }
@@ -362,6 +381,7 @@ impl Memory {
         for with_node in self.osds_with_nodes.values_mut() {
             with_node.set_clock(now);
         }
+        self.health.set_clock(now);
         self.blind.set_clock(now);
         for silence in &mut self.silences {
             silence.set_clock(now);
@@ -490,6 +510,8 @@ pub struct Observed {
     pub osds: Option<Result<OsdTree, String>>,
     /// What the admins have told Ceph to leave alone; `None` where its status was not asked, or could not be had.
     pub maintenance: Option<Maintenance>,
+    /// For the health check.
+    pub health: Option<Result<Health, String>>,
 }
 
 /// What has been decided.
@@ -566,6 +588,7 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
     let osds_wrong = osds_down || bench.memory.osds.incident.is_some();
     bench.judge_nodes(observed.nodes, osds_wrong);
     bench.judge_osds(observed.osds);
+    bench.judge_health(observed.health);
     bench.judge_sight();
     bench.verdict()
 }
@@ -781,6 +804,52 @@ impl Bench<'_> {
         }
     }
 
+    fn judge_health(&mut self, observed: Option<Result<Health, String>>) {
+        let checks = self.rules.checks;
+        let (Some(rules), Some(health)) = (&checks.health, observed) else {
+            self.memory.health = Watch::default();
+            return;
+        };
+        let finding = match health {
+            Ok(health) => {
+                let others = Others {
+                    capacity: checks.capacity.is_some(),
+                    osds: checks.osds.is_some(),
+                    osd_down: !self.memory.osds_down().is_empty(),
+                };
+                let mut memory = std::mem::take(&mut self.memory.health);
+                let sorted = health::sort(health, &rules.scope, others, &memory.down);
+                health::renew(&mut memory.down, &sorted.seen.down);
+                let now = self.now;
+                let silenced = self.is_silenced(CheckName::Health);
+                let policy = Policy {
+                    topic: Topic::Health.as_str(),
+                    counts: &|_, d| is_held_out(d, rules.hold, now),
+                    waits: &|_, _| false,
+                    quiet: &|_, _| silenced,
+                    // What a health check says changes by itself; `hold_passes` is there for what comes and goes.
+                    flapping: None,
+                    remind_every: self.rules.notify.remind_every,
+                };
+                let (next, raise) = judge(memory, sorted.seen, &policy, now);
+                self.memory.health = next;
+                self.raised.extend(raise.map(|r| r.map(Report::Health)));
+                let watch = &self.memory.health;
+                let withheld = Withheld {
+                    silenced: unannounced(watch, &|_, _| silenced),
+                    ..Withheld::default()
+                };
+                let left_out = &sorted.left_out;
+                let summary = wording::health::summary(watch, left_out, withheld, rules.hold);
+                let is_open = watch.incident.is_some();
+                self.note_withheld(Topic::Health, withheld);
+                Finding::new(is_open, summary, None)
+            }
+            Err(cause) => unknown(self.memory.health.incident.is_some(), cause),
+        };
+        self.findings.push((CheckName::Health, finding));
+    }
+
     /// The nodes that are down but for those that are silenced without their OSDs: nobody would hear of these.
     fn nodes_told_of(&self) -> Cow<'_, BTreeMap<String, Down<Absence>>> {
         let down = &self.memory.nodes.down;
@@ -911,7 +980,7 @@ impl Bench<'_> {
                 dark: self.dark.clone(),
                 ..at_work
             },
-            Topic::Capacity | Topic::Blind => at_work,
+            Topic::Capacity | Topic::Health | Topic::Blind => at_work,
         }
     }
 }
@@ -956,6 +1025,7 @@ fn remembered_circumstances(memory: &Memory, topic: Topic, now: Timestamp) -> Ci
                 .collect(),
             ..quiet
         },
+        Topic::Health => quiet,
     }
 }
 
@@ -1100,6 +1170,12 @@ fn incidents_in_words(memory: &Memory) -> Vec<(Topic, String)> {
             line.push_str(&wording::osd_ranges(&ids).join(", "));
         }
         open.push((Topic::Osds, line));
+    }
+    if memory.health.incident.is_some() {
+        let down = &memory.health.down;
+        let number = wording::health::number(down.values().map(|down| &down.what));
+        let codes = wording::list_first(down.keys().map(|code| wording::name(code)), NAMED);
+        open.push((Topic::Health, format!("Ceph reports {number}: {codes}")));
     }
     if memory.blind.incident.is_some() {
         let down = memory.blind.down.keys().copied();

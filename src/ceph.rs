@@ -2,6 +2,7 @@
 //! their answers.
 
 mod document;
+pub mod health;
 mod maintenance;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use serde_json::value::RawValue;
 
 use crate::borrowed::Text;
 use crate::deadline::{self, End, LeftBehind, Limits, Run, Stream};
-use crate::facts::{ClusterStatus, DownOsd, Host, MonitorClocks, OsdId, OsdTree, Usage};
+use crate::facts::{ClusterStatus, DownOsd, Health, Host, MonitorClocks, OsdId, OsdTree, Usage};
 use crate::output::Log;
 use crate::settings::{self, Via};
 use crate::text::one_line;
@@ -85,10 +86,19 @@ impl Question {
 pub struct Wanted {
     /// How full the storage is.
     pub usage: bool,
+    /// What Ceph itself finds wrong; it comes with the same answer.
+    pub health: bool,
     /// Which OSDs are up.
     pub osd_tree: bool,
     /// How far the monitors' clocks are apart.
     pub clocks: bool,
+}
+
+impl Wanted {
+    /// Whether `ceph status` is asked.
+    fn status(self) -> bool {
+        self.usage || self.health
+    }
 }
 
 /// What came of the questions; `None` where one was not asked.
@@ -96,6 +106,8 @@ pub struct Wanted {
 pub struct Answers {
     /// How full the storage is, and what else its status says.
     pub status: Option<anyhow::Result<ClusterStatus>>,
+    /// What Ceph itself finds wrong.
+    pub health: Option<anyhow::Result<Health>>,
     /// Which OSDs are up.
     pub osd_tree: Option<anyhow::Result<OsdTree>>,
     /// How far the monitors' clocks are apart.
@@ -107,6 +119,7 @@ impl Answers {
     pub fn failed(wanted: Wanted, words: &str) -> Self {
         Answers {
             status: wanted.usage.then(|| Err(anyhow!("{words}"))),
+            health: wanted.health.then(|| Err(anyhow!("{words}"))),
             osd_tree: wanted.osd_tree.then(|| Err(anyhow!("{words}"))),
             clocks: wanted.clocks.then(|| Err(anyhow!("{words}"))),
         }
@@ -115,7 +128,7 @@ impl Answers {
 
 /// Asks the monitors in the way that `settings.via` names. One failure does not stop the other question.
 pub fn ask(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
-    if !wanted.usage && !wanted.osd_tree && !wanted.clocks {
+    if !wanted.status() && !wanted.osd_tree && !wanted.clocks {
         return Answers::default();
     }
     match settings.via {
@@ -136,8 +149,10 @@ fn ask_cli(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
     thread::scope(|scope| {
         let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, log)));
         let clocks = (wanted.clocks).then(|| scope.spawn(|| clocks(settings, log)));
+        let (status, health) = status_and_health(settings, wanted, log);
         Answers {
-            status: wanted.usage.then(|| status(settings, log)),
+            status,
+            health,
             osd_tree: tree.map(answer_of),
             clocks: clocks.map(answer_of),
         }
@@ -155,6 +170,22 @@ fn clocks(settings: &settings::Ceph, log: &Log) -> anyhow::Result<MonitorClocks>
 
 fn status(settings: &settings::Ceph, log: &Log) -> anyhow::Result<ClusterStatus> {
     ask_one(settings, Question::Status, parse_status, log)
+}
+
+fn status_and_health(
+    settings: &settings::Ceph,
+    wanted: Wanted,
+    log: &Log,
+) -> (
+    Option<anyhow::Result<ClusterStatus>>,
+    Option<anyhow::Result<Health>>,
+) {
+    if !wanted.health {
+        return (wanted.usage.then(|| status(settings, log)), None);
+    }
+    let question = Question::Status;
+    let answer = ask_one(settings, question, health::parse_status_and_health, log);
+    health::split(answer, wanted, &question.typed())
 }
 
 fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {

@@ -94,6 +94,44 @@ impl Flag {
     }
 }
 
+/// What `ceph status` says about Ceph's own health.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What it finds wrong (`health.checks`), by code, e.g. `PG_DAMAGED`; muted or not.
+    pub checks: BTreeMap<String, HealthCheck>,
+    /// The codes that an admin has muted (`ceph health mute`).
+    pub muted: BTreeSet<String>,
+}
+
+/// One thing that Ceph finds wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// How bad it is.
+    pub severity: HealthSeverity,
+    /// In Ceph's words, in one line; often with a number that changes.
+    pub summary: String,
+}
+
+/// How bad Ceph finds something; the worse is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthSeverity {
+    /// `HEALTH_WARN`
+    Warning,
+    /// `HEALTH_ERR`
+    Error,
+}
+
+impl fmt::Display for HealthSeverity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            HealthSeverity::Warning => "warning",
+            HealthSeverity::Error => "error",
+        })
+    }
+}
+
 /// The number of an OSD, written `osd.4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -221,6 +221,11 @@ impl<K, T> Watch<K, T> {
         self.down.values().filter(flaps).count()
     }
 
+    /// Whether there is nothing to remember.
+    pub fn is_quiet(&self) -> bool {
+        self.incident.is_none() && self.down.is_empty() && self.over.is_empty()
+    }
+
     /// See [`plausible`].
     pub fn set_clock(&mut self, now: Timestamp) {
         if let Some(incident) = &mut self.incident {

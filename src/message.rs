@@ -6,6 +6,7 @@ mod cause;
 mod digest;
 pub(crate) mod document;
 mod flapping;
+mod health;
 pub(crate) mod html;
 pub(crate) mod plain;
 
@@ -328,6 +329,7 @@ fn title(alert: &Alert) -> (String, String) {
         )],
         Report::Nodes(change) if alert.never_told => nodes_were_down(change, &length),
         Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
+        Report::Health(change) if alert.never_told => health::was_wrong(change, &length),
         Report::Capacity(report) if cleared => vec![format!(
             "storage {} again (below {})",
             wording::capacity_level(report),
@@ -354,6 +356,8 @@ fn title(alert: &Alert) -> (String, String) {
             };
             flapping::subjects(change, alert.kind, &names)
         }
+        Report::Health(change) if cleared => health::cleared(change),
+        Report::Health(change) => health::wrong(change),
         Report::Blind(change) => blind::subject(alert, change, &length),
     };
     let cluster = wording::name(&alert.cluster);
@@ -580,6 +584,7 @@ fn report_text(text: &mut Text<'_>, alert: &Alert) {
         Report::Capacity(report) => capacity_text(text, alert, report),
         Report::Nodes(change) => nodes_text(text, alert, change),
         Report::Osds(change) => osds_text(text, alert, change),
+        Report::Health(change) => health::text(text, alert, change),
         Report::Blind(change) => blind::text(text, alert, change),
     }
 }
@@ -1080,7 +1085,7 @@ pub(crate) mod tests {
     use crate::check::CheckName;
     use crate::check::growth::Growth;
     use crate::check::sight::Unseen;
-    use crate::facts::{Flag, Maintenance};
+    use crate::facts::{Flag, HealthCheck, HealthSeverity, Maintenance};
     use crate::flapping::Flapping;
     use crate::incident::{Ack, Over};
     use crate::queue::{Queue, Recovery};
@@ -1270,6 +1275,13 @@ pub(crate) mod tests {
         let osds = |new, still, over| Report::Osds(change(new, still, over));
         let nodes = |new, still, over| Report::Nodes(change(new, still, over));
         let blind = |new, still, over| Report::Blind(change(new, still, over));
+        let health = |new, still, over| Report::Health(change(new, still, over));
+        let found = |severity, summary: &str| HealthCheck {
+            severity,
+            summary: summary.to_owned(),
+        };
+        let error = |summary| found(HealthSeverity::Error, summary);
+        let warning = |summary| found(HealthSeverity::Warning, summary);
         let cause = "ceph status: timed out: no monitor answers; are the mon hosts reachable?";
         let elsewhere = Alert {
             elsewhere: vec!["1 node down: node5".to_owned()],
@@ -1454,6 +1466,121 @@ pub(crate) mod tests {
                 "capacity-cleared",
                 "[prod] storage 57 % full again (below 60 %)",
                 alert(Kind::Cleared, capacity(Level::Ok, 579)),
+            ),
+            (
+                "health-raised",
+                "[prod] Ceph health: 2 errors: OSD_SCRUB_ERRORS, PG_DAMAGED",
+                alert(
+                    Kind::Raised,
+                    health(
+                        vec![
+                            item(
+                                "OSD_SCRUB_ERRORS".to_owned(),
+                                BEGAN,
+                                error("3 scrub errors"),
+                            ),
+                            item(
+                                "PG_DAMAGED".to_owned(),
+                                BEGAN,
+                                error("Possible data damage: 1 pg inconsistent"),
+                            ),
+                        ],
+                        vec![],
+                        vec![],
+                    ),
+                ),
+            ),
+            (
+                "health-updated",
+                "[prod] Ceph health: 1 error, 2 warnings: PG_DAMAGED and 2 more",
+                alert(
+                    Kind::Updated,
+                    health(
+                        vec![item(
+                            "POOL_APP_NOT_ENABLED".to_owned(),
+                            NOW,
+                            warning("4 pool(s) do not have an application enabled"),
+                        )],
+                        vec![
+                            item(
+                                "AUTH_INSECURE_GLOBAL_ID_RECLAIM_ALLOWED".to_owned(),
+                                BEGAN,
+                                warning(
+                                    "mon is allowing insecure global_id reclaim, and goes on doing so until \
+                                     it is told not to",
+                                ),
+                            ),
+                            item(
+                                "PG_DAMAGED".to_owned(),
+                                BEGAN,
+                                error("Possible data damage: 1 pg inconsistent"),
+                            ),
+                        ],
+                        vec![over(
+                            "MON_DOWN".to_owned(),
+                            Ending::Recovered,
+                            warning("1/3 mons down, quorum a,b"),
+                        )],
+                    ),
+                ),
+            ),
+            (
+                "health-cleared",
+                "[prod] Ceph health is fine again",
+                alert(
+                    Kind::Cleared,
+                    health(
+                        vec![],
+                        vec![],
+                        vec![over(
+                            "MON_DOWN".to_owned(),
+                            Ending::Recovered,
+                            warning("1/3 mons down, quorum a,b"),
+                        )],
+                    ),
+                ),
+            ),
+            (
+                "health-muted",
+                "[prod] Ceph health: nothing is left that counts",
+                alert(
+                    Kind::Cleared,
+                    health(
+                        vec![],
+                        vec![],
+                        vec![
+                            over(
+                                "MON_DOWN".to_owned(),
+                                Ending::Recovered,
+                                warning("1/3 mons down, quorum a,b"),
+                            ),
+                            over(
+                                "SLOW_OPS".to_owned(),
+                                Ending::Removed,
+                                warning("12 slow ops"),
+                            ),
+                        ],
+                    ),
+                ),
+            ),
+            (
+                "health-never-told",
+                "[prod] Ceph health was not fine: MON_DOWN (17 min)",
+                Alert {
+                    never_told: true,
+                    ..alert(
+                        Kind::Cleared,
+                        health(
+                            vec![],
+                            vec![],
+                            vec![over(
+                                "MON_DOWN".to_owned(),
+                                Ending::Recovered,
+                                warning("1/3 mons down, quorum a,b"),
+                            )],
+                        ),
+                    )
+                },
             ),
             (
                 "blind-raised",

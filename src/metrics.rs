@@ -163,6 +163,12 @@ fn down(page: &mut Page, state: &State) {
             "OSDs that are not up, as last seen.",
             memory.osds.down_now() + memory.osds_with_nodes.len(),
         ),
+        (
+            CheckName::Health,
+            "petanotify_health_checks",
+            "Health checks of Ceph that are raised and not left out, as last seen.",
+            memory.health.down.len(),
+        ),
     ] {
         let Some(outcome) = memory.outcomes.get(&check) else {
             continue;

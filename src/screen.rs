@@ -110,7 +110,12 @@ impl<'a> Screen<'a> {
             false => Trust::Fresh,
         };
         let mut top = vec![self.verdict(state, last), "\n".to_owned()];
+        // One that must be turned on is not shown as long as it is off.
+        let is_shown = |name: &CheckName| {
+            *name != CheckName::Health || state.memory.outcomes.contains_key(name)
+        };
         let checks: Vec<(Vec<String>, List)> = (CheckName::ALL.into_iter())
+            .filter(is_shown)
             .map(|name| self.check(name, &state.memory, trust))
             .collect();
         let mut bottom = vec!["\n".to_owned()];
@@ -325,10 +330,26 @@ impl<'a> Screen<'a> {
                     state: node_in_words(down),
                     age: wording::duration(self.age(began(down))),
                     osds: Vec::new(),
+                    note: String::new(),
                 });
                 List {
                     rows: rows.collect(),
                     noun: "node",
+                }
+            }
+            CheckName::Health => {
+                let mut checks: Vec<_> = memory.health.down.iter().collect();
+                checks.sort_by_key(|(_, down)| Reverse(down.what.severity));
+                let rows = checks.into_iter().map(|(code, down)| Row {
+                    name: down.what.severity.to_string(),
+                    state: wording::duration(self.age(down.since)),
+                    age: String::new(),
+                    osds: Vec::new(),
+                    note: format!("{}: {}", wording::name(code), down.what.summary),
+                });
+                List {
+                    rows: rows.collect(),
+                    noun: "health check",
                 }
             }
             CheckName::Osds => {
@@ -355,6 +376,7 @@ impl<'a> Screen<'a> {
                             .into_iter()
                             .map(|(id, osd)| osd_in_words(id, osd))
                             .collect(),
+                        note: String::new(),
                     }
                 });
                 List {
@@ -380,15 +402,13 @@ impl<'a> Screen<'a> {
         let room = self.width - indent;
         let mut lines: Vec<String> = Vec::new();
         for row in &rows {
-            let head = format!(
-                "{:<name$}  {:<state$}  {:<age$}",
-                fit(&row.name, name),
-                row.state,
-                row.age
-            );
+            let mut head = format!("{:<name$}  {:<state$}", fit(&row.name, name), row.state);
+            if age > 0 {
+                head.push_str(&format!("  {:<age$}", row.age));
+            }
             let osds =
                 wording::list_fitting(&row.osds, room.saturating_sub(head.chars().count() + 2));
-            let line = format!("{head}  {osds}");
+            let line = format!("{head}  {osds}{}", row.note);
             lines.push(format!("{:indent$}{}\n", "", fit(line.trim_end(), room)));
         }
         if !missing.is_empty() {
@@ -550,13 +570,15 @@ struct List {
     noun: &'static str,
 }
 
-/// A node, or a host with its OSDs.
+/// A node, a host with its OSDs, or a health check.
 #[derive(Debug)]
 struct Row {
     name: String,
     state: String,
     age: String,
     osds: Vec<String>,
+    /// What else there is to say, as far as there is room.
+    note: String,
 }
 
 /// A level that part of the bar belongs to.
@@ -685,6 +707,13 @@ fn alert_in_brief(name: CheckName, memory: &Memory) -> String {
             let down = memory.osds.down_now() + memory.osds_with_nodes.len();
             wording::down_in_brief("OSD", down, memory.osds.flapping())
         }
+        CheckName::Health => {
+            let down = memory.health.down.values();
+            format!(
+                "Ceph reports {}",
+                wording::health::number(down.map(|down| &down.what))
+            )
+        }
     }
 }
 
@@ -692,7 +721,10 @@ fn alert_in_brief(name: CheckName, memory: &Memory) -> String {
 fn headline(name: CheckName, outcome: &Outcome, memory: &Memory) -> String {
     let headline = match name {
         CheckName::Capacity => return outcome.summary.clone(),
-        CheckName::Nodes => return wording::headline(&outcome.summary).to_owned(),
+        CheckName::Health if memory.health.down.is_empty() => return outcome.summary.clone(),
+        CheckName::Nodes | CheckName::Health => {
+            return wording::headline(&outcome.summary).to_owned();
+        }
         CheckName::Osds => wording::headline(&outcome.summary),
     };
     let down = memory.osds_down();
@@ -756,10 +788,13 @@ mod tests {
     use super::*;
     use crate::alert::{Alert, Circumstances, Maintained, Observed, Report, Rules, judge_pass};
     use crate::check::growth::History;
-    use crate::facts::{Flag, Maintenance, Membership, OsdTree, Presence, Usage};
+    use crate::facts::{
+        Flag, Health, HealthCheck, HealthSeverity, Maintenance, Membership, OsdTree, Presence,
+        Usage,
+    };
     use crate::incident::{Ack, Change, Kind};
     use crate::queue::{Attempt, Recovery};
-    use crate::settings::{Checks, Notify, Recipient};
+    use crate::settings::{Checks, HealthRules, Notify, Recipient};
     use crate::silence::Scope;
 
     const NOW: &str = "2026-11-23T02:31:08Z";
@@ -842,7 +877,11 @@ mod tests {
 
     /// The state after passes at these times.
     fn after(passes: Vec<(&str, Observed)>) -> State {
-        let checks = Checks::default();
+        let watched = passes.iter().any(|(_, observed)| observed.health.is_some());
+        let checks = Checks {
+            health: watched.then(HealthRules::default),
+            ..Checks::default()
+        };
         let notify = Notify::default();
         let mut state = State {
             cluster: Some("prod".to_owned()),
@@ -919,6 +958,35 @@ mod tests {
             capacity.history.take_up(used, reading.total_bytes, now);
         }
         state
+    }
+
+    /// Ceph reports errors; a third one has come with the last pass.
+    fn unhealthy() -> State {
+        let reports = |errors: &[(&str, &str)]| {
+            let mut observed = all_well();
+            let checks = errors.iter().map(|(code, summary)| {
+                let severity = HealthSeverity::Error;
+                let summary = (*summary).to_owned();
+                ((*code).to_owned(), HealthCheck { severity, summary })
+            });
+            observed.health = Some(Ok(Health {
+                checks: checks.collect(),
+                muted: BTreeSet::new(),
+            }));
+            observed
+        };
+        let mut errors = vec![
+            ("OSD_SCRUB_ERRORS", "3 scrub errors"),
+            ("PG_DAMAGED", "Possible data damage: 1 pg inconsistent"),
+        ];
+        let two = reports(&errors);
+        errors.push(("MON_CLIENT_HAS_A_VERY_LONG_NAME_FOR_A_CHECK", "2 of these"));
+        after(vec![
+            ("2026-11-23T02:14:00Z", two.clone()),
+            ("2026-11-23T02:15:00Z", two.clone()),
+            ("2026-11-23T02:16:00Z", two),
+            ("2026-11-23T02:31:00Z", reports(&errors)),
+        ])
     }
 
     fn blind() -> State {
@@ -1053,6 +1121,7 @@ mod tests {
             ("all-bad", all_bad()),
             ("growing", growing()),
             ("at-work", at_work()),
+            ("unhealthy", unhealthy()),
             ("many-down", many()),
             ("flapping", flapping()),
             ("blind", blind()),

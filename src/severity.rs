@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Report;
 use crate::check::capacity::Level;
-use crate::facts::DownOsd;
+use crate::facts::{DownOsd, HealthSeverity};
 
 /// Nodes that are down at once, from which on an alert is critical: with two gone, what is kept in two copies may be out of
 /// reach, and Consul as well as the monitors, of which there are three on most clusters, have lost their majority.
@@ -53,6 +53,11 @@ pub fn of(report: &Report) -> Severity {
             let down = change.new.iter().chain(&change.still);
             are_spread(down.map(|item| &item.what))
         }
+        // What Ceph itself calls an error: data are damaged, full or out of reach.
+        Report::Health(change) => {
+            let mut wrong = change.new.iter().chain(&change.still);
+            wrong.any(|item| item.what.severity == HealthSeverity::Error)
+        }
         // Whatever happens meanwhile, nobody would hear of it.
         Report::Blind(change) => !change.new.is_empty() || !change.still.is_empty(),
     };
@@ -79,7 +84,7 @@ mod tests {
     use crate::check::CheckName;
     use crate::check::capacity::Reading;
     use crate::check::sight::Unseen;
-    use crate::facts::{Absence, OsdId};
+    use crate::facts::{Absence, HealthCheck, OsdId};
     use crate::incident::{Change, Ending, Item, Over, OverItem};
 
     fn items<K, T>(things: Vec<(K, T)>) -> Vec<Item<K, T>> {
@@ -166,6 +171,17 @@ mod tests {
                 over: Vec::new(),
             })
         };
+        let health = |severities: &[HealthSeverity]| {
+            let checks = severities.iter().map(|&severity| {
+                let summary = String::new();
+                (format!("{severity}"), HealthCheck { severity, summary })
+            });
+            Report::Health(Change {
+                new: Vec::new(),
+                still: items(checks.collect()),
+                over: Vec::new(),
+            })
+        };
         for (report, expected) in [
             (capacity(Level::Ok), Warning),
             (capacity(Level::Warn), Warning),
@@ -184,6 +200,11 @@ mod tests {
             (osds(&[("a", true)], &[("b", true)]), Warning),
             // Where a stray one lies nobody knows.
             (osds(&[("a", false), ("", false)], &[]), Critical),
+            (health(&[HealthSeverity::Warning]), Warning),
+            (
+                health(&[HealthSeverity::Warning, HealthSeverity::Error]),
+                Critical,
+            ),
             (blind(&[CheckName::Capacity], &[]), Critical),
             (blind(&[], &[CheckName::Osds]), Critical),
             (blind(&[], &[]), Warning),

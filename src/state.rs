@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Which incidents are open, and how much has been told of each.
-    fn told(&self) -> [Option<(&str, u32)>; 4] {
+    fn told(&self) -> [Option<(&str, u32)>; 5] {
         self.memory
             .incidents()
             .map(|open| open.map(|incident| (incident.id.as_str(), incident.alerts)))

@@ -9,6 +9,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 
 use crate::check::CheckName;
+use crate::facts::HealthSeverity;
 use crate::message::body::Body;
 use crate::message::document::{Document, Tone};
 use crate::message::html::look::Mood;
@@ -166,7 +167,7 @@ impl Test<'_> {
         text.section(Tone::Neutral, "Which way it went", way);
         match self.recipient(to) {
             Some(recipient) => {
-                let lines = CheckName::ALL.map(|check| {
+                let lines = self.checks.names().map(|check| {
                     let wanted = recipient.checks.contains(&check);
                     let what = match (wanted, raised_when(check, self.checks)) {
                         (true, Some(when)) => when,
@@ -252,6 +253,13 @@ fn raised_when(check: CheckName, checks: &Checks) -> Option<String> {
         }),
         CheckName::Nodes => checks.nodes.map(|hold| held("when a node is down", hold)),
         CheckName::Osds => checks.osds.map(|hold| held("when an OSD is down", hold)),
+        CheckName::Health => checks.health.as_ref().map(|rules| {
+            let what = match rules.scope.level {
+                HealthSeverity::Error => "when Ceph reports an error",
+                HealthSeverity::Warning => "when Ceph reports an error or a warning",
+            };
+            held(what, rules.hold)
+        }),
     }
 }
 

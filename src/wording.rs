@@ -1,6 +1,7 @@
 //! How things are said: numbers, ages, names and the one-line summaries that mails, `status` and `check` share.
 
 pub mod growth;
+pub mod health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -154,6 +154,7 @@ fn observed(pass: Pass<'_>) -> Observed {
             flags: flags.into_iter().collect(),
             ..Maintenance::default()
         }),
+        health: None,
     }
 }
 

@@ -91,7 +91,6 @@ impl Cluster {
             false => Ok(tree()),
         };
         Observed {
-            capacity: None,
             nodes: self.checks.nodes.is_some().then_some(nodes_seen),
             osds: self.checks.osds.is_some().then_some(osds_seen),
             ..Observed::default()
@@ -130,7 +129,7 @@ impl Cluster {
                         _ => format!("{}~{minutes}", osd.0),
                     }
                 }),
-                Report::Capacity(_) | Report::Blind(_) => String::new(),
+                Report::Capacity(_) | Report::Health(_) | Report::Blind(_) => String::new(),
             };
             let topic = alert.report.topic();
             format!("{topic} {}{new}{with_nodes}", alert.kind.as_str())

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::facts::{HealthCheck, HealthSeverity};
 use crate::output::Priority;
 use std::fs;
 use std::path::PathBuf;
@@ -683,4 +684,133 @@ fn a_missing_interpreter_is_not_mistaken_for_a_missing_cli() {
         error.ends_with("(os error 2); the interpreter that its first line names is not installed"),
         "{error}"
     );
+}
+
+fn health_of(printed: &[u8]) -> Result<Health, String> {
+    health::parse_health(printed).map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn the_health_of_every_release_is_read_beside_the_space() {
+    for release in RELEASES {
+        for state in ["healthy", "mgr-down", "noout", "two-osds-down", "fresh"] {
+            let printed = recorded(release, "status", state);
+            let (usage, health) = health::parse_status_and_health(&printed).unwrap();
+            assert_eq!(usage.unwrap(), parse_status(&printed).unwrap());
+            let answer: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+            let codes = answer["health"]["checks"].as_object().unwrap().keys();
+            let health = health.unwrap();
+            assert!(health.checks.keys().eq(codes), "{release} {state}");
+            assert!(health.muted.is_empty());
+        }
+        let health = health_of(&recorded(release, "status", "two-osds-down")).unwrap();
+        let expected = HealthCheck {
+            severity: HealthSeverity::Warning,
+            summary: "2 osds down".to_owned(),
+        };
+        assert_eq!(health.checks["OSD_DOWN"], expected, "{release}");
+    }
+}
+
+#[test]
+fn odd_health_is_told_from_good_health() {
+    let whole = |checks: &str| {
+        format!(
+            r#"{{"health":{{"status":"HEALTH_ERR","checks":{checks}}},"pgmap":{{}},"mgrmap":{{"available":true}}}}"#
+        )
+    };
+    let health = health_of(
+        whole(
+            r#"{"A":{"severity":"HEALTH_ERR","summary":{"message":"a\nb \u001b[1m","count":3},"muted":true,"detail":[]},
+                "B":{"severity":"HEALTH_WORSE"}}"#,
+        )
+        .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!(health.muted, ["A".to_owned()].into());
+    let of = |severity, summary: &str| HealthCheck {
+        severity,
+        summary: summary.to_owned(),
+    };
+    assert_eq!(health.checks["A"], of(HealthSeverity::Error, "a b [1m"));
+    assert_eq!(health.checks["B"], of(HealthSeverity::Warning, ""));
+    assert_eq!(health_of(whole("{}").as_bytes()), Ok(Health::default()));
+    for (printed, error) in [
+        (whole("null"), "the answer has no health.checks"),
+        (
+            r#"{"pgmap":{},"mgrmap":{"available":true}}"#.to_owned(),
+            "the answer has no health.checks",
+        ),
+        (whole(r#"{"A":{}}"#), "\"A\" has no severity in the answer"),
+        (
+            whole("[1]"),
+            "cannot make sense of the answer: invalid type",
+        ),
+        ("{}".to_owned(), "the answer has no health.checks"),
+        (String::new(), "it printed nothing"),
+    ] {
+        let told = health_of(printed.as_bytes()).unwrap_err();
+        assert!(told.starts_with(error), "{printed}: {told}");
+    }
+    // Either is told without the other.
+    let good = "{\"checks\":{}}";
+    let space = r#""pgmap":{"bytes_used":1,"bytes_total":3},"mgrmap":{"available":true}"#;
+    for (printed, usage_is_told, health_is_told) in [
+        (format!("{{\"health\":{good},{space}}}"), true, true),
+        (format!("{{\"health\":{good}}}"), false, true),
+        (format!("{{\"health\":[],{space}}}"), true, false),
+    ] {
+        let (usage, health) = health::parse_status_and_health(printed.as_bytes()).unwrap();
+        let told = (usage.is_ok(), health.is_ok());
+        assert_eq!(told, (usage_is_told, health_is_told), "{printed}");
+    }
+    assert!(health::parse_status_and_health(b"{}").is_err());
+}
+
+#[test]
+fn space_and_health_are_asked_with_one_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = folder.path().join("calls");
+    let answer = r#"{"health":{"checks":{}},"pgmap":{"bytes_used":1,"bytes_total":2},"mgrmap":{"available":true}}"#;
+    let settings = cli(&format!("echo x >> {}; echo '{answer}'", calls.display()));
+    for (usage, health, asked) in [
+        (true, true, 1),
+        (false, true, 2),
+        (true, false, 3),
+        (false, false, 3),
+    ] {
+        let wanted = Wanted {
+            usage,
+            health,
+            ..Wanted::default()
+        };
+        let answers = ask(&settings, wanted, &log());
+        assert_eq!(
+            answers.status.map(|answer| answer.is_ok()),
+            usage.then_some(true)
+        );
+        assert_eq!(
+            answers.health.map(|answer| answer.is_ok()),
+            health.then_some(true)
+        );
+        let calls = fs::read_to_string(&calls).unwrap();
+        assert_eq!(calls.lines().count(), asked, "{usage} {health}");
+    }
+    let wanted = Wanted {
+        usage: true,
+        health: true,
+        ..Wanted::default()
+    };
+    let answers = ask(&cli("echo timed out >&2; exit 1"), wanted, &log());
+    let told = [
+        answers.status.unwrap().unwrap_err(),
+        answers.health.unwrap().unwrap_err(),
+    ];
+    for error in told {
+        let told = format!("{error:#}");
+        assert!(
+            told.starts_with("ceph status: exit 1: timed out; no monitor answers"),
+            "{told}"
+        );
+    }
 }

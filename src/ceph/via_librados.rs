@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 
 use super::{
-    Answers, Printed, Question, Wanted, access, failed, last_line, parse_clocks, parse_osd_tree,
-    parse_status, run,
+    Answers, Printed, Question, Wanted, access, failed, health, last_line, parse_clocks,
+    parse_osd_tree, parse_status, run,
 };
 use crate::output::Log;
 use crate::settings;
@@ -45,7 +45,7 @@ pub(super) fn ask(
     log: &Log,
 ) -> Result<Answers, NoLibrary> {
     let questions: Vec<Question> = [
-        wanted.usage.then_some(Question::Status),
+        wanted.status().then_some(Question::Status),
         wanted.osd_tree.then_some(Question::OsdTree),
         wanted.clocks.then_some(Question::TimeSyncStatus),
     ]
@@ -70,8 +70,21 @@ pub(super) fn ask(
             Err(trouble) => Err(anyhow!(trouble.clone())),
         })
     };
+    let (status, health) = match answer(Question::Status) {
+        Some(answer) if wanted.health => {
+            let both = answer
+                .and_then(health::parse_status_and_health)
+                .with_context(|| named(Question::Status));
+            health::split(both, wanted, &named(Question::Status))
+        }
+        status => (
+            status.map(|answer| read(answer, Question::Status, parse_status)),
+            None,
+        ),
+    };
     Ok(Answers {
-        status: answer(Question::Status).map(|answer| read(answer, Question::Status, parse_status)),
+        status,
+        health,
         osd_tree: answer(Question::OsdTree)
             .map(|answer| read(answer, Question::OsdTree, parse_osd_tree)),
         clocks: answer(Question::TimeSyncStatus)
@@ -138,7 +151,9 @@ fn read<T>(
     question: Question,
     parse: fn(&[u8]) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    answer
-        .and_then(parse)
-        .with_context(|| format!("{}, through librados", question.typed()))
+    answer.and_then(parse).with_context(|| named(question))
+}
+
+fn named(question: Question) -> String {
+    format!("{}, through librados", question.typed())
 }

@@ -1,7 +1,8 @@
-//! The three checks: facts in, what is wrong out. No clock, no file, no socket.
+//! The checks: facts in, what is wrong out. No clock, no file, no socket.
 
 pub mod capacity;
 pub mod growth;
+pub mod health;
 pub mod nodes;
 pub mod osds;
 pub mod sight;
@@ -10,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The three things that are watched.
+/// The things that are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckName {
@@ -20,11 +21,18 @@ pub enum CheckName {
     Nodes,
     /// Which OSDs are down.
     Osds,
+    /// What Ceph itself finds wrong. Off unless the configuration turns it on.
+    Health,
 }
 
 impl CheckName {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [CheckName; 3] = [CheckName::Capacity, CheckName::Nodes, CheckName::Osds];
+    pub const ALL: [CheckName; 4] = [
+        CheckName::Capacity,
+        CheckName::Nodes,
+        CheckName::Osds,
+        CheckName::Health,
+    ];
 
     /// The name in the configuration, in JSON and in messages.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +40,7 @@ impl CheckName {
             CheckName::Capacity => "capacity",
             CheckName::Nodes => "nodes",
             CheckName::Osds => "osds",
+            CheckName::Health => "health",
         }
     }
 }

@@ -39,6 +39,7 @@ pub fn observe(context: &Context) -> Sight {
     let words = |error: anyhow::Error| format!("{error:#}");
     let wanted = Wanted {
         usage: settings.checks.capacity.is_some(),
+        health: settings.checks.health.is_some(),
         osd_tree: settings.checks.osds.is_some(),
         clocks: false,
     };
@@ -61,6 +62,7 @@ pub fn observe(context: &Context) -> Sight {
                 maintenance,
                 nodes,
                 osds: answers.osd_tree.map(|tree| tree.map_err(words)),
+                health: answers.health.map(|health| health.map_err(words)),
             },
             datacenter,
             import,

@@ -11,7 +11,7 @@ use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::check::growth::Growth;
 use crate::cli::Json;
-use crate::facts::{self, Absence, DownOsd, OsdId};
+use crate::facts::{self, Absence, DownOsd, HealthCheck, OsdId};
 use crate::incident::{Down, Incident};
 use crate::screen::{self, View};
 use crate::state::{LastPass, State};
@@ -74,6 +74,8 @@ struct Check<'a> {
 struct DownNow<'a> {
     nodes: BTreeMap<&'a str, &'a Down<Absence>>,
     osds: BTreeMap<OsdId, OsdNow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<&'a BTreeMap<String, Down<HealthCheck>>>,
 }
 
 #[derive(Serialize)]
@@ -105,7 +107,14 @@ impl Wanted {
         let nodes = memory.nodes.down.iter();
         let nodes = nodes.map(|(node, down)| (node.as_str(), down));
         let osds = memory.osds_down().into_iter();
+        let watched = memory.outcomes.contains_key(&CheckName::Health);
+        let health = match self {
+            Wanted::Down => watched.then_some(&memory.health.down),
+            // What is held until it lasts does not flap.
+            Wanted::Flapping => None,
+        };
         DownNow {
+            health,
             nodes: nodes.filter(|(_, down)| self.is(down)).collect(),
             osds: (osds.filter(|(_, down)| self.is(down)))
                 .map(|(osd, down)| {

@@ -143,6 +143,7 @@ pub fn judge_recipients(recipients: &[Recipient], checks: &Checks) -> Vec<Findin
         CheckName::Capacity => checks.capacity.is_some(),
         CheckName::Nodes => checks.nodes.is_some(),
         CheckName::Osds => checks.osds.is_some(),
+        CheckName::Health => checks.health.is_some(),
     };
     let untold = CheckName::ALL
         .into_iter()

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::merge::merge;
-use super::{Hold, Origin, Security, Settings, load};
+use super::{HealthRules, Hold, Origin, Security, Settings, load};
 use crate::check::CheckName;
+use crate::facts::HealthSeverity;
 use crate::severity::Severity;
 
 const FILE: &str = "/etc/petanotify/petanotify.toml";
@@ -143,6 +144,13 @@ enabled = false
 hold_passes = 3
 hold = "3m"
 
+[checks.health]
+enabled = true
+level = "warn"
+ignore = ["POOL_APP_NOT_ENABLED"]
+hold_passes = 2
+hold = "5m"
+
 [notify]
 recovery = true
 remind_every = "24h"
@@ -193,7 +201,7 @@ timeout = "20s"
 
 [[recipient]]
 address = "ops@example.org"
-checks = ["capacity", "nodes", "osds"]
+checks = ["capacity", "nodes", "osds", "health"]
 severity = "warning"
 quiet_hours = "22:00-07:00"
 
@@ -231,6 +239,14 @@ file = "state/state.json"
         Some(Duration::from_secs(86_400))
     );
     assert!(!settings.mail.html);
+    let health = settings.checks.health.as_ref().unwrap();
+    assert_eq!(health.scope.level, HealthSeverity::Warning);
+    assert_eq!(
+        health.scope.ignore,
+        ["POOL_APP_NOT_ENABLED".to_owned()].into()
+    );
+    assert_eq!(health.hold.passes, 2);
+    assert_eq!(health.hold.time, Some(Duration::from_secs(300)));
     let from = settings.smtp.first.from.as_ref().unwrap();
     assert_eq!(from.name.as_deref(), Some("PetaSAN"));
     assert_eq!(from.email.to_string(), "storage@example.org");
@@ -257,16 +273,16 @@ file = "state/state.json"
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
-        (Some("587".to_owned()), Origin::File { line: 56 })
+        (Some("587".to_owned()), Origin::File { line: 63 })
     );
     assert_eq!(
         settings.warnings,
         [
             format!(
-                "{FILE}: line 96, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
+                "{FILE}: line 103, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
                  what is critical comes at any hour"
             ),
-            format!("{FILE}: line 102, heartbeat.url: has no effect beside heartbeat.url_file"),
+            format!("{FILE}: line 109, heartbeat.url: has no effect beside heartbeat.url_file"),
         ]
     );
 }
@@ -591,7 +607,7 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         ),
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = [\"disks\"]",
-            "line 3, recipient[0].checks: there is no check \"disks\"; allowed: \"capacity\", \"nodes\", \"osds\"",
+            "line 3, recipient[0].checks: there is no check \"disks\"; allowed: \"capacity\", \"nodes\", \"osds\", \"health\"",
         ),
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nseverity = \"error\"",
@@ -607,7 +623,19 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         ),
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = []",
-            "line 3, recipient[0].checks: must not be empty; allowed: \"capacity\", \"nodes\", \"osds\"",
+            "line 3, recipient[0].checks: must not be empty; allowed: \"capacity\", \"nodes\", \"osds\", \"health\"",
+        ),
+        (
+            "checks.health.level = \"warning\"",
+            "line 1, checks.health.level: \"warning\" is none of \"error\", \"warn\"",
+        ),
+        (
+            "checks.health.ignore = \"OSD_DOWN\"",
+            "line 1, checks.health.ignore: must be a list of codes, e.g. [\"POOL_APP_NOT_ENABLED\"], not a text",
+        ),
+        (
+            "checks.health.ignore = [\"OSD_DOWN\", \"osd down\"]",
+            "line 1, checks.health.ignore: \"osd down\" is no code of a health check; write a list of codes, e.g. [\"POOL_APP_NOT_ENABLED\"], as ceph health detail does",
         ),
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = \"osds\"",
@@ -860,6 +888,27 @@ fn the_file_wins_over_the_environment_and_that_over_the_default() {
         )
     );
     assert_eq!(shown(&neither, "smtp.host"), (None, Origin::Default));
+}
+
+#[test]
+fn the_health_check_is_off_and_unheard_of_until_it_is_turned_on() {
+    let recipient = "[[recipient]]\naddress = \"ops@example.org\"\n";
+    let off = settings(recipient);
+    assert_eq!(off.checks.health, None);
+    let all = &CheckName::ALL[..3];
+    assert_eq!(off.recipients[0].checks, all);
+    let on = settings(&format!("checks.health.enabled = true\n{recipient}"));
+    assert_eq!(on.checks.health, Some(HealthRules::default()));
+    assert_eq!(on.recipients[0].checks, CheckName::ALL);
+    let level = "checks.health.level = \"warn\"";
+    assert_eq!(
+        settings(level).warnings,
+        [
+            "/etc/petanotify/petanotify.toml: line 1, checks.health.level: has no effect without checks.health.enabled = true"
+        ]
+    );
+    let turned_off = format!("checks.health.enabled = false\n{level}");
+    assert_eq!(settings(&turned_off).warnings, [""; 0]);
 }
 
 #[test]

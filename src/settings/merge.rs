@@ -1,6 +1,6 @@
 //! The list of all settings: key, kind, range and default of each, and how they must fit together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, OrOff, Written};
 use super::{
-    Ceph, Checks, Consul, Fallback, Heartbeat, Hold, Mail, Metrics, Notify, Origin, Recipient,
-    RootCause, SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
+    Ceph, Checks, Consul, Fallback, HealthRules, Heartbeat, Hold, Mail, Metrics, Notify, Origin,
+    Recipient, RootCause, SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
 };
-use crate::check::CheckName;
 use crate::check::capacity::Limits;
+use crate::check::health::Scope;
 use crate::flapping::{MOST_DOWNS, Rule};
 use crate::severity::Severity;
 
@@ -80,7 +80,7 @@ pub(super) fn merge(
     if keys.is_clean() && smtp.first.host.is_none() {
         warn_of_no_effect(&mut keys, !smtp.further.is_empty() || fallback.is_some());
     }
-    let recipients = recipients(&mut keys);
+    let recipients = recipients(&mut keys, &checks);
     let metrics = metrics(&mut keys);
     let (heartbeat, heartbeat_url_file) = heartbeat(&mut keys);
     let state_file = keys.path("state.file", None);
@@ -252,6 +252,7 @@ fn checks(keys: &mut Keys) -> Checks {
         osds: hold(keys, "checks.osds"),
         root_cause: root_cause(keys),
         hold_while_noout: hold_while_noout(keys),
+        health: health(keys),
     };
     if checks.capacity.is_none() && checks.hold_while_noout.is_some() && keys.is_clean() {
         keys.warn(
@@ -260,6 +261,30 @@ fn checks(keys: &mut Keys) -> Checks {
         );
     }
     checks
+}
+
+fn health(keys: &mut Keys) -> Option<HealthRules> {
+    let default = HealthRules::default();
+    let (enabled, level, ignore) = (
+        "checks.health.enabled",
+        "checks.health.level",
+        "checks.health.ignore",
+    );
+    let is_on = keys.flag(enabled, None, false);
+    let none = Vec::from_iter(default.scope.ignore);
+    let rules = HealthRules {
+        scope: Scope {
+            level: keys.with_default(level, value::health_level, default.scope.level),
+            ignore: BTreeSet::from_iter(keys.with_default(ignore, value::health_codes, none)),
+        },
+        hold: held(keys, "checks.health", default.hold),
+    };
+    if !keys.is_in_file(enabled)
+        && let Some(key) = [level, ignore].into_iter().find(|key| keys.is_in_file(key))
+    {
+        keys.warn(key, "has no effect without checks.health.enabled = true");
+    }
+    is_on.then_some(rules)
 }
 
 struct Threshold<'a> {
@@ -279,18 +304,23 @@ fn reject_order(keys: &mut Keys, lower: Threshold, upper: Threshold, words: [&st
 
 fn hold(keys: &mut Keys, section: &str) -> Option<Hold> {
     let enabled = keys.flag(&format!("{section}.enabled"), None, true);
+    let hold = held(keys, section, Hold::default());
+    enabled.then_some(hold)
+}
+
+fn held(keys: &mut Keys, section: &str, default: Hold) -> Hold {
     let passes = keys.with_default(
         &format!("{section}.hold_passes"),
         value::number(1, MAX_HOLD_PASSES),
-        Hold::default().passes,
+        default.passes,
     );
     let time = keys.with_default(
         &format!("{section}.hold"),
         value::duration_or_off(MAX_HOLD),
-        OrOff(Hold::default().time),
+        OrOff(default.time),
     );
     let time = time.0;
-    enabled.then_some(Hold { passes, time })
+    Hold { passes, time }
 }
 
 fn root_cause(keys: &mut Keys) -> RootCause {
@@ -503,7 +533,7 @@ fn warn_of_no_effect(keys: &mut Keys, other_way: bool) {
     }
 }
 
-fn recipients(keys: &mut Keys) -> Vec<Recipient> {
+fn recipients(keys: &mut Keys, checks: &Checks) -> Vec<Recipient> {
     let mut recipients = Vec::new();
     let mut listed = HashSet::new();
     let names = ["address", "checks", "severity", "quiet_hours"];
@@ -513,7 +543,7 @@ fn recipients(keys: &mut Keys) -> Vec<Recipient> {
         let checks = keys.with_default(
             &format!("recipient[{index}].checks"),
             value::checks,
-            CheckName::ALL.to_vec(),
+            checks.names().collect(),
         );
         let severity = keys.with_default(
             &format!("recipient[{index}].severity"),

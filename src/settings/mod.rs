@@ -17,7 +17,7 @@ mod value;
 pub mod ways;
 mod zone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +31,8 @@ use self::environment::Environment;
 pub use self::listing::Listing;
 use crate::check::CheckName;
 use crate::check::capacity::Limits;
+use crate::check::health::Scope;
+use crate::facts::HealthSeverity;
 use crate::flapping::Rule;
 use crate::quiet_hours::QuietHours;
 use crate::severity::Severity;
@@ -163,6 +165,8 @@ pub struct Checks {
     pub root_cause: RootCause,
     /// `checks.osds.hold_while_noout`: for how long OSDs that go down are not told while `noout` is set; `None` is off.
     pub hold_while_noout: Option<Duration>,
+    /// `[checks.health]`; `None` when it is off.
+    pub health: Option<HealthRules>,
 }
 
 impl Default for Checks {
@@ -173,6 +177,7 @@ impl Default for Checks {
             osds: Some(Hold::default()),
             root_cause: RootCause::default(),
             hold_while_noout: None,
+            health: None,
         }
     }
 }
@@ -210,6 +215,41 @@ impl Default for RootCause {
             host_grace: Some(Duration::from_secs(120)),
             return_grace: Some(Duration::from_secs(600)),
             hosts: BTreeMap::new(),
+        }
+    }
+}
+
+impl Checks {
+    /// The checks that somebody with this configuration is to hear of: one that must be turned on is none of them until it is.
+    pub fn names(&self) -> impl Iterator<Item = CheckName> {
+        let health = self.health.is_some();
+        (CheckName::ALL.into_iter()).filter(move |check| *check != CheckName::Health || health)
+    }
+}
+
+/// What of Ceph's own health is told, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthRules {
+    /// Which of Ceph's health checks count.
+    pub scope: Scope,
+    /// When one counts that does.
+    pub hold: Hold,
+}
+
+impl Default for HealthRules {
+    /// Errors alone: on nearly every cluster something is warned of for months. Three passes: what a peering or an election
+    /// brings (`PG_AVAILABILITY`, `MON_DOWN`, `SLOW_OPS`) is over by then, and no error that is true is so by a matter of two
+    /// minutes.
+    fn default() -> Self {
+        HealthRules {
+            scope: Scope {
+                level: HealthSeverity::Error,
+                ignore: BTreeSet::new(),
+            },
+            hold: Hold {
+                passes: 3,
+                ..Hold::default()
+            },
         }
     }
 }

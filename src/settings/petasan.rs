@@ -225,8 +225,10 @@ pub fn recipients(settings: &Settings, import: Option<&Import>) -> Vec<Recipient
     followers
         .unwrap_or_default()
         .iter()
-        .cloned()
-        .map(Recipient::of_everything)
+        .map(|address| Recipient {
+            checks: settings.checks.names().collect(),
+            ..Recipient::of_everything(address.clone())
+        })
         .collect()
 }
 

@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use super::duration as friendly;
 use super::{SECRET_SHOWN, Secret, Security, Via};
 use crate::check::CheckName;
+use crate::facts::HealthSeverity;
 use crate::quiet_hours::QuietHours;
 use crate::severity::Severity;
 use crate::text::one_line;
@@ -297,6 +298,32 @@ pub(super) fn via(value: &DeValue) -> Result<Via, String> {
     }
 }
 
+/// The least severity of what Ceph finds wrong.
+pub(super) fn health_level(value: &DeValue) -> Result<HealthSeverity, String> {
+    match text(value)?.as_str() {
+        "error" => Ok(HealthSeverity::Error),
+        "warn" => Ok(HealthSeverity::Warning),
+        other => Err(format!("\"{other}\" is none of \"error\", \"warn\"")),
+    }
+}
+
+/// Codes of Ceph's health checks.
+pub(super) fn health_codes(value: &DeValue) -> Result<Vec<String>, String> {
+    const EXAMPLE: &str = "a list of codes, e.g. [\"POOL_APP_NOT_ENABLED\"]";
+    let list = value.as_array().ok_or_else(|| expected(EXAMPLE, value))?;
+    let is_code = |code: &String| {
+        code.chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let codes = list.iter().map(|entry| {
+        let code = text(entry.get_ref())?;
+        is_code(&code).then_some(code.clone()).ok_or_else(|| {
+            format!("\"{code}\" is no code of a health check; write {EXAMPLE}, as ceph health detail does")
+        })
+    });
+    codes.collect()
+}
+
 /// A bare mail address.
 pub(super) fn address(value: &DeValue) -> Result<Address, String> {
     parse_address(&text(value)?)
@@ -487,6 +514,16 @@ impl Written for Severity {
 impl Written for QuietHours {
     fn written(&self) -> String {
         self.to_string().written()
+    }
+}
+
+impl Written for HealthSeverity {
+    fn written(&self) -> String {
+        match self {
+            HealthSeverity::Error => "error",
+            HealthSeverity::Warning => "warn",
+        }
+        .written()
     }
 }
 

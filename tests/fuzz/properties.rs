@@ -10,12 +10,15 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use petanotify::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
 use petanotify::check::CheckName;
-use petanotify::facts::{Absence, DownOsd, Membership, OsdId, OsdTree, Presence, Usage};
+use petanotify::check::health::Scope;
+use petanotify::facts::{
+    Absence, DownOsd, Health, HealthCheck, HealthSeverity, Membership, OsdId, OsdTree, Presence, Usage,
+};
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
 use petanotify::message::{self, Sender};
 use petanotify::metrics::{self, Carried};
 use petanotify::queue::{Entry, Queue, Recovery};
-use petanotify::settings::{Checks, Hold, Notify, Recipient};
+use petanotify::settings::{Checks, HealthRules, Hold, Notify, Recipient};
 use petanotify::state::{self, LastPass, State};
 
 /// A file system in memory, so that a sync costs nothing.
@@ -58,6 +61,13 @@ pub fn checks() -> Checks {
         osds: Some(Hold {
             passes: 2,
             ..Hold::default()
+        }),
+        health: Some(HealthRules {
+            scope: Scope {
+                level: HealthSeverity::Warning,
+                ignore: BTreeSet::new(),
+            },
+            hold: Hold::default(),
         }),
         ..Checks::default()
     }
@@ -130,6 +140,7 @@ pub fn nothing_seen() -> Observed {
         capacity: Some(Err(cause())),
         nodes: Some(Err(cause())),
         osds: Some(Err(cause())),
+        health: Some(Err(cause())),
         ..Observed::default()
     }
 }
@@ -146,7 +157,7 @@ pub fn all_up(state: &State) -> Observed {
         down: BTreeMap::new(),
         hosts: BTreeMap::new(),
     };
-    observed(1, nodes, tree)
+    observed(1, nodes, tree, Health::default())
 }
 
 /// Something new is down beside all that is remembered, and the storage is nearly full.
@@ -170,10 +181,24 @@ pub fn more_down(state: &State) -> Observed {
     };
     down.insert(OsdId(number as i64), osd);
     let up = BTreeSet::new();
-    observed(99, nodes, OsdTree { up, down, hosts: BTreeMap::new() })
+    let mut health = Health::default();
+    for (code, was) in &state.memory.health.down {
+        health.checks.insert(code.clone(), was.what.clone());
+    }
+    let check = HealthCheck {
+        severity: HealthSeverity::Error,
+        summary: "something".to_owned(),
+    };
+    health.checks.insert(format!("ERROR_{}", health.checks.len()), check);
+    observed(99, nodes, OsdTree { up, down, hosts: BTreeMap::new() }, health)
 }
 
-fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -> Observed {
+fn observed(
+    used_bytes: u64,
+    nodes: BTreeMap<String, Presence>,
+    tree: OsdTree,
+    health: Health,
+) -> Observed {
     Observed {
         capacity: Some(Ok(Usage {
             used_bytes,
@@ -186,6 +211,7 @@ fn observed(used_bytes: u64, nodes: BTreeMap<String, Presence>, tree: OsdTree) -
             leaderless: None,
         })),
         osds: Some(Ok(tree)),
+        health: Some(Ok(health)),
         ..Observed::default()
     }
 }

@@ -18,6 +18,7 @@ mod definition;
 mod docs;
 mod flapping;
 mod growth;
+mod health;
 mod librados;
 mod pass;
 mod petasan_import;

@@ -353,7 +353,8 @@ fn metrics(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_metric_is_in_the_manual_and_the_rules_name_no_other() {
-    let (cluster, path) = with_metrics();
+    let (mut cluster, path) = with_metrics();
+    cluster.set("checks.health.enabled", "true");
     ten_days(&cluster, |_| 50.0);
     cluster.relay.fault(Stage::Greeting, relay::Fault::Drop);
     cluster

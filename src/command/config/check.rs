@@ -170,7 +170,8 @@ fn look_at_ceph(
 ) -> (Option<finding::ceph::Seen>, Option<MonitorClocks>) {
     let settings = &context.settings.ceph;
     let checks = &context.settings.checks;
-    if checks.capacity.is_none() && checks.osds.is_none() {
+    let status = checks.capacity.is_some() || checks.health.is_some();
+    if !status && checks.osds.is_none() {
         return (None, None);
     }
     let identity = Identity::of(
@@ -184,7 +185,7 @@ fn look_at_ceph(
         (begun.elapsed(), answers)
     };
     let usage = ceph::Wanted {
-        usage: checks.capacity.is_some(),
+        usage: status,
         ..ceph::Wanted::default()
     };
     let osd_tree = ceph::Wanted {

@@ -15,9 +15,19 @@ use serde_json::Value;
 
 fuzz_target!(|printed: &[u8]| {
     let status = ceph::parse_status(printed);
+    let health = match ceph::health::parse_status_and_health(printed) {
+        Ok((beside, health)) => {
+            assert_eq!(beside.ok().as_ref(), status.as_ref().ok());
+            health
+        }
+        Err(error) => {
+            assert!(status.is_err());
+            Err(error)
+        }
+    };
     let tree = ceph::parse_osd_tree(printed);
     // Most inputs are neither, and a pass would see nothing in them.
-    if status.is_err() && tree.is_err() {
+    if status.is_err() && tree.is_err() && health.is_err() {
         return;
     }
     if let Ok(status) = &status
@@ -40,6 +50,7 @@ fuzz_target!(|printed: &[u8]| {
         maintenance,
         osds: Some(tree.map_err(|error| format!("{error:#}"))),
         nodes: None,
+        health: Some(health.map_err(|error| format!("{error:#}"))),
     };
     let mut state = State::default();
     for minute in 0..3 {

@@ -84,6 +84,7 @@ fn use_them(settings: &Settings) {
             capacity: Some(Ok(usage(used_bytes))),
             nodes: Some(Err("timed out".to_owned())),
             osds: Some(Err("timed out".to_owned())),
+            health: Some(Err("timed out".to_owned())),
             ..Observed::default()
         };
         let rules = Rules {
