@@ -231,9 +231,8 @@ impl Alert {
         self
     }
 
-    /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too: those that go down with it make
-    /// no mail of their own, may be seen only after it was told, and may be up again before its end is. A blind check
-    /// concerns those who rely on that check, a lost leader those who are told of nodes.
+    /// Whether this recipient wants to know. A node concerns those who are told of OSDs, too, while OSDs are down with it. A
+    /// blind check concerns those who rely on that check, a lost leader those who are told of nodes.
     pub fn concerns(&self, recipient: &Recipient) -> bool {
         recipient.severity <= self.severity() && self.is_of_checks_of(recipient)
     }
@@ -242,7 +241,10 @@ impl Alert {
         let wants = |check: &CheckName| recipient.checks.contains(check);
         match &self.report {
             Report::Capacity(_) => wants(&CheckName::Capacity),
-            Report::Nodes(_) => wants(&CheckName::Nodes) || wants(&CheckName::Osds),
+            Report::Nodes(_) => {
+                let has_osds = !self.circumstances.of_nodes.is_empty();
+                wants(&CheckName::Nodes) || (has_osds && wants(&CheckName::Osds))
+            }
             Report::Osds(_) => wants(&CheckName::Osds),
             Report::Health(_) => wants(&CheckName::Health),
             Report::Blind(change) => {
@@ -1602,7 +1604,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_concerns_those_who_watch_osds_whenever_its_own_are_seen() {
+    fn a_node_concerns_those_who_watch_osds_while_osds_are_down_with_it() {
         let (checks, notify) = (Checks::default(), Notify::default());
         let rules = Rules {
             checks: &checks,
@@ -1614,31 +1616,15 @@ mod tests {
             checks: vec![CheckName::Osds],
             ..recipient()
         };
-        // The OSD is seen down a pass after the node, and up again before it.
-        let passes = [
-            (&["node2"][..], &[][..]),
-            (&["node2"], &[1]),
-            (&["node2"], &[]),
-            (&[], &[]),
-        ];
-        let mut memory = Memory::default();
-        let mut told = Vec::new();
-        for (at, (nodes, osds)) in (0..).zip(passes) {
-            let mut seen = observed((Some(50), Some(nodes), Some(osds)));
+        for (osds, concerned) in [(&[][..], false), (&[1], true)] {
+            let mut seen = observed((Some(50), Some(&["node2"]), Some(osds)));
             if let Some(Ok(tree)) = &mut seen.osds {
                 tree.hosts = [("node2".to_owned(), Host::default())].into();
             }
-            let verdict = judge_pass(memory, seen, rules, minute(at));
-            memory = verdict.memory;
-            let concern = verdict
-                .alerts
-                .iter()
-                .filter(|alert| alert.concerns(&osds_alone));
-            told.extend(
-                concern.map(|alert| format!("{} {}", alert.report.topic(), alert.kind.as_str())),
-            );
+            let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
+            assert_eq!(alerts.len(), 1);
+            assert_eq!(alerts[0].concerns(&osds_alone), concerned, "{osds:?}");
         }
-        assert_eq!(told, ["nodes raised", "nodes cleared"]);
     }
 
     #[test]
