@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::document::Line;
 use super::{SUBJECT_CHARS, Sender, Text, report_text, title};
-use crate::alert::Alert;
+use crate::alert::{Alert, Circumstances};
 use crate::incident::Kind;
 use crate::queue::Entry;
 use crate::text::fit;
@@ -79,6 +79,15 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
     let others = (WHOLE + 1..).zip(entry.alerts().skip(WHOLE));
     let others = others.map(|(number, alert)| Line::Sentence(told(number, alert)));
     text.section("And in brief", others);
+    if let Some(latest) = entry.alerts().max_by_key(|alert| alert.raised) {
+        super::circumstances_text(
+            text,
+            &Circumstances {
+                ack: None,
+                ..latest.circumstances.clone()
+            },
+        );
+    }
     text.footer(entry.alerts().take(WHOLE), &sender.node);
 }
 
@@ -90,13 +99,14 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::alert::{Circumstances, Report};
+    use crate::alert::Report;
     use crate::facts::{Absence, DownOsd, OsdId};
     use crate::incident::{Change, Ending, Item, Over, OverItem};
     use crate::message::{compose, subject_of};
     use crate::queue::{Queue, Recovery};
     use crate::quiet_hours::QuietHours;
     use crate::settings::Recipient;
+    use crate::silence::{Scope, Silence};
 
     fn at(time: &str) -> Timestamp {
         format!("2026-11-24T{time}:00Z").parse().unwrap()
@@ -243,6 +253,32 @@ mod tests {
             assert_eq!(subject, *expected);
             assert!(subject.chars().count() <= SUBJECT_CHARS, "{subject}");
         }
+    }
+
+    #[test]
+    fn it_tells_what_was_silenced_last() {
+        let silenced = |osd: &str, mut alert: Alert| {
+            alert.circumstances.silences = vec![Silence {
+                id: 1,
+                scope: Scope {
+                    osds: [osd.parse().unwrap()].into(),
+                    ..Scope::default()
+                },
+                since: at("00:00"),
+                until: at("09:00"),
+                why: None,
+                by: None,
+            }];
+            alert
+        };
+        let night = [
+            silenced("8", osd_down(4, "02:00")),
+            silenced("9", osd_down(5, "03:00")),
+        ];
+        let mail = composed(&digest(&night), "07:00");
+        assert!(mail.contains("\nSilenced:\n"), "{mail}");
+        assert!(mail.contains(": osd.9\n"), "{mail}");
+        assert!(!mail.contains("osd.8"), "{mail}");
     }
 
     /// Compares the whole mail with the one in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes it.
