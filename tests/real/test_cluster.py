@@ -34,6 +34,7 @@ from parts.processes import (  # noqa: E402
     free_ports,
     private_folder,
     processes_below,
+    wait_until,
 )
 
 stage = contextlib.ExitStack()
@@ -310,6 +311,49 @@ class CephScenarios(Scenario):
         self.ceph.start_mgr()
         self.check()
         self.expect_no_mail()
+
+    def test_health(self):
+        """what Ceph itself finds wrong is told until it is muted, ignored or over"""
+        health = {"enabled": True, "level": "warn", "hold_passes": 1}
+        self.petanotify.settings["checks.health"] = health
+
+        def found():
+            return set(self.ceph.json("status")["health"]["checks"])
+
+        # Every cluster made for tests is warned of something, and some data have their only copy on
+        # the OSD that dies.
+        health["ignore"] = sorted(found() | {"POOL_NO_REDUNDANCY", "PG_AVAILABILITY"})
+        self.check_quiet()
+        self.assertEqual(self.check_states()["health"], "ok")
+        self.ceph.fill(5)
+        wait_until(lambda: "POOL_APP_NOT_ENABLED" in found(), "Ceph to miss an application")
+        self.check()
+        subject = r"\[prod\] Ceph health: 1 warning: POOL_APP_NOT_ENABLED"
+        first = self.expect_mails(subject)
+        summary = self.ceph.json("status")["health"]["checks"]["POOL_APP_NOT_ENABLED"]["summary"]
+        text = first["ops"][0].get_body(("plain",)).get_content()
+        self.assertIn(summary["message"], text)
+        self.check_quiet()
+        # That an OSD is down is told by the check of the OSDs alone.
+        self.ceph.kill_osd(2)
+        self.assertIn("OSD_DOWN", found())
+        self.check()
+        self.expect_mails(r"\[prod\] 1 OSD down on node1: osd\.2")
+        self.ceph.command("health", "mute", "POOL_APP_NOT_ENABLED")
+        self.check()
+        end = self.expect_mails(r"\[prod\] Ceph health: nothing is left that counts")
+        self.expect_thread(first, end)
+        self.ceph.command("health", "unmute", "POOL_APP_NOT_ENABLED")
+        self.check()
+        again = self.expect_mails(subject)
+        self.ceph.return_osd(2)
+        self.ceph.empty()
+        wait_until(lambda: "POOL_APP_NOT_ENABLED" not in found(), "Ceph to miss nothing")
+        self.check()
+        end = self.expect_mails(
+            r"\[prod\] Ceph health is fine again", r"\[prod\] all OSDs are up again"
+        )
+        self.expect_thread(again, {box: mails[:1] for box, mails in end.items()})
 
     def test_monitor_dies(self):
         """the monitor dies for three passes and returns: nothing is repeated, nothing forgotten"""
