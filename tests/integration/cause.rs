@@ -91,6 +91,26 @@ fn a_host_that_dies_is_one_mail_and_one_more_when_it_is_back() {
 }
 
 #[test]
+fn who_is_told_of_osds_alone_hears_of_a_node_when_osds_follow_it() {
+    let mut cluster = Cluster::new();
+    cluster.recipient_for("osds@example.org", r#"["osds"]"#);
+    let to = |mails: Vec<Mail>| {
+        let mut to: Vec<String> = mails.into_iter().flat_map(|mail| mail.to).collect();
+        to.sort();
+        to
+    };
+    down(&cluster, HOSTS, &[2], &[]);
+    assert_eq!(to(cluster.pass(0)), ["ops@example.org"]);
+    down(&cluster, HOSTS, &[2], &[2, 3]);
+    let mail = only(cluster.pass(0));
+    assert_eq!(mail.to, ["osds@example.org"]);
+    assert!(in_one_line(&mail).contains("node2 2 OSDs osd.2, osd.3"));
+    assert!(cluster.pass(0).is_empty());
+    down(&cluster, HOSTS, &[], &[]);
+    assert_eq!(to(cluster.pass(0)), ["ops@example.org", "osds@example.org"]);
+}
+
+#[test]
 fn osds_that_are_seen_down_first_wait_for_their_node() {
     let cluster = Cluster::new();
     down(&cluster, HOSTS, &[], &[1, 4, 5]);
