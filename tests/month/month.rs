@@ -19,7 +19,7 @@ use crate::product::{Product, RECIPIENTS};
 use crate::reader::{Fault, Reader, Thing, Truth};
 use crate::story::{MINUTE, Scene, Story};
 use crate::table::{self, Row};
-use crate::world::{Change, View, World};
+use crate::world::{Change, View, World, node_name, node_of};
 
 /// 2026-11-01, 00:00 UTC.
 pub(crate) const BEGIN: Timestamp = Timestamp::constant(1_793_491_200, 0);
@@ -171,7 +171,7 @@ fn truth(world: &World, view: &View, osd_passes: i64) -> Truth {
         down.insert(Thing::Blind(unseen), Some(BLIND_PASSES + PASSES_ALLOWED));
     }
     let nodes = down.keys().filter_map(|thing| match thing {
-        Thing::Osd(osd) => Some((thing.clone(), Thing::Node(world.node_of(*osd)?))),
+        Thing::Osd(osd) => Some((thing.clone(), Thing::Node(node_name(node_of(*osd))))),
         _ => None,
     });
     Truth {

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use petanotify::alert::{Observed, Rules, judge_pass};
+use petanotify::audience::{catch_up, forget_what_is_over};
 use petanotify::check::CheckName;
 use petanotify::queue::{Attempt, Entry, Recovery};
 use petanotify::settings::{Checks, Notify, Recipient};
 use petanotify::state::{self, State};
+
+const CLUSTER: &str = "prod";
 
 /// After so many attempts a mail is dropped (`smtp.max_attempts`).
 const MAX_ATTEMPTS: u32 = 1440;
@@ -37,8 +40,8 @@ impl Product {
             recipients: RECIPIENTS
                 .iter()
                 .map(|(address, checks)| Recipient {
-                    address: address.parse().unwrap(),
                     checks: checks.to_vec(),
+                    ..Recipient::of_everything(address.parse().unwrap())
                 })
                 .collect(),
         }
@@ -50,19 +53,23 @@ impl Product {
             checks: &self.checks,
             notify: &self.notify,
             nodes_prefix: "PetaSAN/Nodes/",
-            cluster: "prod",
+            cluster: CLUSTER,
         };
         let state = &mut self.state;
         state.set_clock(now);
         let verdict = judge_pass(std::mem::take(&mut state.memory), observed, rules, now);
         state.memory = verdict.memory;
-        let audiences = std::mem::take(&mut state.memory.audiences);
-        state.memory.audiences = audiences.of_open(&state.memory.incidents());
-        state.queue.address(&self.recipients, Recovery::Told);
-        let quiet = verdict.alerts.is_empty() && state.queue.is_empty();
+        let recipients = &self.recipients;
+        let State { memory, queue, .. } = state;
+        let audiences = &mut memory.audiences;
+        audiences.forget_others(queue, recipients, |_| {});
+        audiences.address(queue, recipients, Recovery::Told);
+        let quiet = verdict.alerts.is_empty() && queue.is_empty();
         for alert in verdict.alerts {
-            state.queue.add(alert, &self.recipients, Recovery::Told);
+            audiences.tell(queue, &alert, alert.raised, recipients, Recovery::Told);
         }
+        catch_up(memory, queue, recipients, CLUSTER, now);
+        forget_what_is_over(memory, queue);
         let mut taken = Vec::new();
         if !state.queue.is_empty() {
             let due: Vec<Entry> = state.queue.due(now).into_iter().cloned().collect();

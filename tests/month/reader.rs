@@ -178,7 +178,7 @@ impl Reader {
         let threads = self.threads.values().chain(self.returning.values());
         threads.into_iter().any(|thread| {
             let knows = |thing: &Thing| thread.get(thing).is_some_and(is_enough);
-            knows(thing) || node.is_some_and(knows)
+            knows(thing) || node.is_some_and(|node| thread.contains_key(node))
         })
     }
 

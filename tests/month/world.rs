@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use petanotify::alert::Observed;
 use petanotify::check::capacity::{Level, Limits};
-use petanotify::facts::{Absence, DownOsd, Host, Membership, OsdId, OsdTree, Presence, Usage};
+use petanotify::facts::{
+    Absence, DownOsd, Flag, Host, Maintenance, Membership, OsdId, OsdTree, Presence, Usage,
+};
 
 use serde_json::{Value, json};
 
@@ -40,6 +42,11 @@ fn host_name(node: usize) -> String {
         13 => "NODE14".to_owned(),
         _ => format!("node{:02}", node + 1),
     }
+}
+
+/// The node whose machine an OSD is in, also where no CRUSH bucket holds it.
+pub(crate) fn node_of(osd: i64) -> usize {
+    usize::try_from(osd).unwrap() / OSDS_OF_NODE
 }
 
 fn rack_name(node: usize) -> String {
@@ -158,7 +165,7 @@ pub(crate) struct View {
 impl World {
     pub(crate) fn new() -> Self {
         let osd = |id: i64| Osd {
-            node: Some(usize::try_from(id).unwrap() / OSDS_OF_NODE),
+            node: Some(node_of(id)),
             down: None,
             destroyed: false,
         };
@@ -195,9 +202,8 @@ impl World {
                 }
             }
             Change::OsdUp(id) => {
-                let node = usize::try_from(id).unwrap() / OSDS_OF_NODE;
                 let osd = Osd {
-                    node: Some(node),
+                    node: Some(node_of(id)),
                     down: None,
                     destroyed: false,
                 };
@@ -262,7 +268,8 @@ impl World {
             observed: Observed {
                 capacity: Some(ceph.clone().map(|()| self.usage())),
                 nodes: Some(Ok(self.membership())),
-                osds: Some(ceph.map(|()| self.tree(at))),
+                osds: Some(ceph.clone().map(|()| self.tree(at))),
+                maintenance: ceph.ok().map(|()| self.maintenance()),
             },
             leader: self.leader,
         }
@@ -338,17 +345,18 @@ impl World {
         (percent > limit - limits.clear_margin_percent).then_some(percent > limit)
     }
 
-    /// What Consul calls the node that holds an OSD.
-    pub(crate) fn node_of(&self, osd: i64) -> Option<String> {
-        let osd = self.osds.get(&osd)?;
-        osd.node.map(node_name)
-    }
-
     /// Whether all OSDs of the host that holds this one are down.
     pub(crate) fn is_whole_host(&self, osd: i64) -> bool {
         let node = self.osds.get(&osd).and_then(|osd| osd.node);
         let of_host = self.osds.values().filter(|osd| osd.node == node);
         node.is_some() && of_host.into_iter().all(|osd| osd.down.is_some())
+    }
+
+    fn maintenance(&self) -> Maintenance {
+        Maintenance {
+            flags: self.no_out.then_some(Flag::Noout).into_iter().collect(),
+            ..Maintenance::default()
+        }
     }
 
     fn usage(&self) -> Usage {
