@@ -2210,6 +2210,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn where_nothing_that_flaps_is_new_none_is_called_so() {
+        let node = |number: u32| format!("storage-node-{number}");
+        let flaps = (1..6).map(|number| flapping(node(number), NOW, 3, None, Absence::Failed));
+        let new = item(node(8), NOW, Absence::Failed);
+        let report = Report::Nodes(change(vec![new], flaps.collect(), vec![]));
+        assert_eq!(
+            subject(&alert(Kind::Updated, report)),
+            "[prod] node down: storage-node-8; 5 nodes are flapping"
+        );
+    }
+
+    #[test]
     fn osds_on_no_host_are_said_to_be_so() {
         let stray = || osd(None, "down", true, true);
         let bare = || osd(None, "down", false, false);

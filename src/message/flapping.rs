@@ -104,7 +104,8 @@ fn those_that_flap<K: Ord, T>(
     let head = format!("{} {are}flapping", wording::count(items.len(), names.noun));
     let new: Vec<&K> = flapping.new.iter().map(|item| &item.key).collect();
     let all = named(&down_keys(flapping), |key| (names.name)(key));
-    let new = named(&new, |key| (names.name)(key)).filter(|_| !flapping.still.is_empty());
+    let some_new = !flapping.still.is_empty() && !new.is_empty();
+    let new = named(&new, |key| (names.name)(key)).filter(|_| some_new);
     let mut wordings = Vec::new();
     if let Some(all) = all {
         wordings.push(format!("{head}{place}: {all}"));
