@@ -86,6 +86,7 @@ pub(crate) fn of(scene: &Scene, recipient: &str) -> Vec<Expected> {
             // OSDs that are down with their node are news to those who want to hear of OSDs.
             Topic::Nodes => checks.contains(&CheckName::Nodes) || checks.contains(&CheckName::Osds),
             Topic::Osds => checks.contains(&CheckName::Osds),
+            Topic::Health => checks.contains(&CheckName::Health),
             Topic::Blind => mail.about.iter().any(check),
         }
     });

@@ -81,6 +81,8 @@ impl Content {
             Report::Osds(change) => {
                 changed!(change, |osd: &petanotify::facts::OsdId| Thing::Osd(osd.0))
             }
+            // No scene has it.
+            Report::Health(_) => Content::default(),
             Report::Blind(change) => changed!(change, |unseen: &Unseen| Thing::Blind(*unseen)),
         };
         let with_nodes = alert.circumstances.of_nodes.values().flatten();

@@ -270,6 +270,7 @@ impl World {
                 nodes: Some(Ok(self.membership())),
                 osds: Some(ceph.clone().map(|()| self.tree(at))),
                 maintenance: ceph.ok().map(|()| self.maintenance()),
+                health: None,
             },
             leader: self.leader,
         }
