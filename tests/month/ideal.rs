@@ -79,6 +79,13 @@ impl Expected {
 pub(crate) fn of(scene: &Scene, recipient: &str) -> Vec<Expected> {
     let (_, checks) = RECIPIENTS.iter().find(|(r, _)| *r == recipient).unwrap();
     let mut mails = for_all(scene);
+    if scene.scenario == Scenario::HostDiesUnseen && !checks.contains(&CheckName::Nodes) {
+        // Who wants to hear of OSDs alone need not hear of a node before its OSDs can be seen.
+        let sight = scene.outages[0].ended;
+        for mail in mails.iter_mut().filter(|mail| mail.topic == Topic::Nodes) {
+            mail.until = mail.until.max(sight);
+        }
+    }
     mails.retain(|mail| {
         let check = |thing: &Thing| checks.contains(&thing.check());
         match mail.topic {
