@@ -191,7 +191,7 @@ fn flapping(outages: &[Outage]) -> Vec<Expected> {
             until: calm,
             ..clear.clone()
         },
-        raise,
+        raise.until(outages[1].seen),
         clear.until(latest).optional(),
         again.until(latest).optional(),
         up_again.until(latest).optional(),
