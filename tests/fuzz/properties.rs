@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::message::Mailbox;
 use petanotify::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
-use petanotify::check::CheckName;
 use petanotify::check::health::Scope;
 use petanotify::facts::{
-    Absence, DownOsd, Health, HealthCheck, HealthSeverity, Membership, OsdId, OsdTree, Presence, Usage,
+    Absence, DownOsd, Health, HealthCheck, HealthSeverity, Membership, OsdId, OsdTree, Presence,
+    Usage,
 };
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
 use petanotify::message::{self, Sender};
@@ -189,8 +189,19 @@ pub fn more_down(state: &State) -> Observed {
         severity: HealthSeverity::Error,
         summary: "something".to_owned(),
     };
-    health.checks.insert(format!("ERROR_{}", health.checks.len()), check);
-    observed(99, nodes, OsdTree { up, down, hosts: BTreeMap::new() }, health)
+    health
+        .checks
+        .insert(format!("ERROR_{}", health.checks.len()), check);
+    observed(
+        99,
+        nodes,
+        OsdTree {
+            up,
+            down,
+            hosts: BTreeMap::new(),
+        },
+        health,
+    )
 }
 
 fn observed(
@@ -334,6 +345,10 @@ fn our_fields() -> &'static BTreeSet<String> {
         let to = recipient().address;
         let entry = usual_entry(to.clone());
         let mail = message::compose(&entry, &to, &any_sender()).expect("a usual mail");
-        header_names(header(&mail)).into_iter().collect()
+        let urgent = ["x-priority", "importance"].map(str::to_owned);
+        header_names(header(&mail))
+            .into_iter()
+            .chain(urgent)
+            .collect()
     })
 }
