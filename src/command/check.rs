@@ -346,7 +346,7 @@ impl Pass {
             mail: MailDocument {
                 sent: tally.sent,
                 queued: self.state.queue.len(),
-                held: self.state.queue.held(),
+                held: Some(self.state.queue.held()).filter(|held| *held > 0),
                 dropped: tally.dropped,
             },
         }
@@ -422,6 +422,7 @@ struct Document<'a> {
     started: Timestamp,
     duration_ms: u64,
     checks: Vec<CheckDocument>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     silences: Vec<silence::Document<'a>>,
     alerts: Vec<AlertDocument>,
     mail: MailDocument,
@@ -439,6 +440,7 @@ struct CheckDocument {
 struct AlertDocument {
     check: &'static str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Severity::is_least")]
     severity: Severity,
     subject: String,
     recipients: Vec<String>,
@@ -448,6 +450,8 @@ struct AlertDocument {
 struct MailDocument {
     sent: usize,
     queued: usize,
-    held: usize,
+    /// In quiet hours alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<usize>,
     dropped: usize,
 }

@@ -50,10 +50,14 @@ struct Message {
     raised: jiff::Timestamp,
     to: Option<String>,
     subject: String,
-    alerts: usize,
+    /// Of a digest alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<usize>,
     attempts: u32,
     last_attempt: Option<jiff::Timestamp>,
     next_attempt: Option<jiff::Timestamp>,
+    /// In quiet hours alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<jiff::Timestamp>,
     last_error: Option<String>,
 }
@@ -67,7 +71,7 @@ impl Message {
             raised: entry.raised,
             to: entry.to.as_ref().map(ToString::to_string),
             subject: message::subject_of(entry),
-            alerts: entry.alerts().count(),
+            alerts: entry.is_digest().then(|| entry.alerts().count()),
             attempts: entry.attempts,
             last_attempt: entry.last_attempt,
             // Before both are over it is not tried.
