@@ -49,7 +49,13 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Topic; 4] = [Topic::Capacity, Topic::Nodes, Topic::Osds, Topic::Blind];
+    pub const ALL: [Topic; 5] = [
+        Topic::Capacity,
+        Topic::Nodes,
+        Topic::Osds,
+        Topic::Health,
+        Topic::Blind,
+    ];
 
     /// The name in JSON, in incident ids and in messages.
     pub fn as_str(self) -> &'static str {
@@ -332,6 +338,7 @@ impl Memory {
             &mut self.capacity.incident,
             &mut self.nodes.incident,
             &mut self.osds.incident,
+            &mut self.health.incident,
             &mut self.blind.incident,
         ];
         for open in open
@@ -523,6 +530,34 @@ pub struct Verdict {
     pub memory: Memory,
     /// Whom to tell what; empty in a quiet pass.
     pub alerts: Vec<Alert>,
+    /// What was seen beside what is wrong.
+    pub around: Surroundings,
+}
+
+/// What a pass has seen around what is wrong, as far as mails tell it. None of it is remembered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Surroundings {
+    /// How many things are down of which nobody was told because of a silence or `noout`, where there are any.
+    withheld: BTreeMap<Topic, Withheld>,
+    /// The nodes that are alive; empty while nothing is wrong with nodes or OSDs, or nobody can see them.
+    nodes_up: BTreeSet<String>,
+    /// How many nodes the cluster has, as far as this pass could see.
+    all_nodes: usize,
+    /// [`OsdTree::hosts`]
+    hosts: BTreeMap<String, Host>,
+    /// See [`cause::Parted::dark`].
+    dark: BTreeMap<String, String>,
+}
+
+/// What a pass knows beside its memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// What it has seen.
+    pub around: &'a Surroundings,
+    /// The rules that apply.
+    pub rules: Rules<'a>,
+    /// When it began.
+    pub now: Timestamp,
 }
 
 /// The rules that apply.
@@ -572,12 +607,8 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         rules,
         now,
         raised: Vec::new(),
-        withheld: BTreeMap::new(),
+        around: Surroundings::default(),
         findings: Vec::new(),
-        nodes_up: BTreeSet::new(),
-        all_nodes: 0,
-        hosts: BTreeMap::new(),
-        dark: BTreeMap::new(),
         leader: None,
     };
     bench
@@ -603,17 +634,8 @@ struct Bench<'a> {
     rules: Rules<'a>,
     now: Timestamp,
     raised: Vec<Raise<Report>>,
-    /// How many things are down of which nobody was told because of a silence or `noout`, where there are any.
-    withheld: BTreeMap<Topic, Withheld>,
+    around: Surroundings,
     findings: Vec<(CheckName, Finding)>,
-    /// The nodes that are alive; empty while nothing is wrong with nodes or OSDs, or nobody can see them.
-    nodes_up: BTreeSet<String>,
-    /// How many nodes the cluster has, as far as this pass could see.
-    all_nodes: usize,
-    /// [`OsdTree::hosts`]
-    hosts: BTreeMap<String, Host>,
-    /// See [`cause::Parted::dark`].
-    dark: BTreeMap<String, String>,
     /// Whether Consul has a leader; `None` where nobody asks.
     leader: Option<Leader>,
 }
@@ -686,10 +708,10 @@ impl Bench<'_> {
         let finding = match seen {
             Ok(seen) => {
                 let total = seen.up.len() + seen.down.len() + seen.unseen.len();
-                self.all_nodes = total;
+                self.around.all_nodes = total;
                 let nodes_wrong = total > seen.up.len() || self.memory.nodes.incident.is_some();
                 if nodes_wrong || osds_wrong {
-                    self.nodes_up.clone_from(&seen.up);
+                    self.around.nodes_up.clone_from(&seen.up);
                 }
                 let now = self.now;
                 let silences = &self.memory.silences;
@@ -731,7 +753,7 @@ impl Bench<'_> {
         let now = self.now;
         let finding = match tree {
             Ok(mut tree) => {
-                self.hosts = std::mem::take(&mut tree.hosts);
+                self.around.hosts = std::mem::take(&mut tree.hosts);
                 let mut seen = osds::seen(tree);
                 let total = seen.up.len() + seen.down.len();
                 let mut memory = std::mem::take(&mut self.memory.osds);
@@ -740,13 +762,13 @@ impl Bench<'_> {
                 let causes = self.nodes_told_of();
                 let nodes = cause::Nodes {
                     down: &causes,
-                    up: &self.nodes_up,
+                    up: &self.around.nodes_up,
                 };
                 let parted = cause::part(
                     &mut seen.down,
                     &mut memory,
                     with_nodes,
-                    &self.hosts,
+                    &self.around.hosts,
                     nodes,
                     root_cause,
                     now,
@@ -791,19 +813,12 @@ impl Bench<'_> {
                 };
                 let summary = wording::osds_summary(&self.memory, total, withheld, hold);
                 self.note_withheld(Topic::Osds, withheld);
-                self.dark = dark;
+                self.around.dark = dark;
                 Finding::new(self.memory.osds.incident.is_some(), summary, None)
             }
             Err(cause) => unknown(self.memory.osds.incident.is_some(), cause),
         };
         self.findings.push((CheckName::Osds, finding));
-    }
-
-    fn nodes(&self) -> cause::Nodes<'_> {
-        cause::Nodes {
-            down: &self.memory.nodes.down,
-            up: &self.nodes_up,
-        }
     }
 
     fn judge_health(&mut self, observed: Option<Result<Health, String>>) {
@@ -875,7 +890,7 @@ impl Bench<'_> {
 
     fn note_withheld(&mut self, topic: Topic, withheld: Withheld) {
         if !withheld.is_nothing() {
-            self.withheld.insert(topic, withheld);
+            self.around.withheld.insert(topic, withheld);
         }
     }
 
@@ -921,6 +936,12 @@ impl Bench<'_> {
             open_incidents(&self.memory)
         };
         let raised = std::mem::take(&mut self.raised);
+        let around = std::mem::take(&mut self.around);
+        let present = Present {
+            around: &around,
+            rules: self.rules,
+            now,
+        };
         let mut audiences = std::mem::take(&mut self.memory.audiences);
         let alerts = raised
             .into_iter()
@@ -931,7 +952,7 @@ impl Bench<'_> {
                         raise.kind,
                         severity_of(&self.memory, raise.kind, &raise.report),
                     ),
-                    ..self.circumstances(raise.report.topic())
+                    ..present.circumstances(&self.memory, raise.report.topic())
                 },
                 cluster: self.rules.cluster.to_owned(),
                 kind: raise.kind,
@@ -948,38 +969,45 @@ impl Bench<'_> {
         Verdict {
             memory: self.memory,
             alerts,
+            around,
         }
     }
+}
 
+impl Present<'_> {
     /// What an alert of this topic tells beside its news.
-    fn circumstances(&self, topic: Topic) -> Circumstances {
+    pub(crate) fn circumstances(&self, memory: &Memory, topic: Topic) -> Circumstances {
+        let Present { around, rules, now } = *self;
         let at_work = Circumstances {
-            withheld: self.withheld.get(&topic).copied().unwrap_or_default(),
-            ..remembered_circumstances(&self.memory, topic, self.now)
+            withheld: around.withheld.get(&topic).copied().unwrap_or_default(),
+            ..remembered_circumstances(memory, topic, now)
         };
         match topic {
             Topic::Nodes => Circumstances {
-                nodes: u32::try_from(self.all_nodes).unwrap_or(u32::MAX),
-                osds_follow: self.rules.checks.osds.is_some(),
+                nodes: u32::try_from(around.all_nodes).unwrap_or(u32::MAX),
+                osds_follow: rules.checks.osds.is_some(),
                 racks_down: cause::racks_down(
-                    &self.hosts,
-                    self.nodes(),
-                    &self.rules.checks.root_cause,
+                    &around.hosts,
+                    cause::Nodes {
+                        down: &memory.nodes.down,
+                        up: &around.nodes_up,
+                    },
+                    &rules.checks.root_cause,
                 ),
                 ..Circumstances {
                     silences: at_work.silences,
                     withheld: at_work.withheld,
                     ack: at_work.ack,
                     maintenance: at_work.maintenance,
-                    ..self.circumstances(Topic::Osds)
+                    ..self.circumstances(memory, Topic::Osds)
                 }
             },
             Topic::Osds => Circumstances {
-                osds_up: (self.hosts.iter())
+                osds_up: (around.hosts.iter())
                     .map(|(host, found)| (host.clone(), found.up))
                     .collect(),
-                nodes_up: self.nodes_up.clone(),
-                dark: self.dark.clone(),
+                nodes_up: around.nodes_up.clone(),
+                dark: around.dark.clone(),
                 ..at_work
             },
             Topic::Capacity | Topic::Health | Topic::Blind => at_work,
@@ -989,7 +1017,7 @@ impl Bench<'_> {
 
 /// How serious the things are that a report calls wrong now. What is down with a node and what is down by itself may be
 /// copies of the same data.
-fn severity_of(memory: &Memory, kind: Kind, report: &Report) -> Severity {
+pub(crate) fn severity_of(memory: &Memory, kind: Kind, report: &Report) -> Severity {
     let down = || {
         let down = memory.osds_down().into_iter();
         down.filter(|(_, osd)| osd.is_down())
@@ -1046,7 +1074,7 @@ impl<R> Raise<R> {
 
 /// What is wrong now in these incidents, as news to somebody who has not heard of them. The number of each alert is the next
 /// of its incident: [`Memory::count_alert`] takes it.
-pub fn as_it_is(memory: &Memory, incidents: &[&str], cluster: &str, now: Timestamp) -> Vec<Alert> {
+pub fn as_it_is(memory: &Memory, incidents: &[&str], present: Present<'_>) -> Vec<Alert> {
     let open = open_incidents(memory);
     let capacity = memory.capacity.last.map(Report::Capacity);
     let reports = [
@@ -1060,6 +1088,10 @@ pub fn as_it_is(memory: &Memory, incidents: &[&str], cluster: &str, now: Timesta
             Some(Report::Osds(memory.osds.as_news())),
         ),
         (
+            &memory.health.incident,
+            Some(Report::Health(memory.health.as_news())),
+        ),
+        (
             &memory.blind.incident,
             Some(Report::Blind(memory.blind.as_news())),
         ),
@@ -1070,16 +1102,16 @@ pub fn as_it_is(memory: &Memory, incidents: &[&str], cluster: &str, now: Timesta
         is_wanted.then_some((incident, report?))
     });
     let alerts = wanted.map(|(incident, report)| Alert {
-        cluster: cluster.to_owned(),
+        cluster: present.rules.cluster.to_owned(),
         kind: Kind::Raised,
         incident: incident.id.clone(),
         sequence: incident.alerts,
         began: incident.raised,
-        raised: now,
+        raised: present.now,
         elsewhere: elsewhere(&open, report.topic()),
         circumstances: Circumstances {
             severity: severity_of(memory, Kind::Raised, &report),
-            ..remembered_circumstances(memory, report.topic(), now)
+            ..present.circumstances(memory, report.topic())
         },
         report,
         never_told: false,
@@ -1088,7 +1120,7 @@ pub fn as_it_is(memory: &Memory, incidents: &[&str], cluster: &str, now: Timesta
 }
 
 /// The lines about all incidents but those of this topic.
-fn elsewhere(open: &[(Topic, String)], topic: Topic) -> Vec<String> {
+pub(crate) fn elsewhere(open: &[(Topic, String)], topic: Topic) -> Vec<String> {
     let others = open.iter().filter(|(other, _)| *other != topic);
     others.map(|(_, line)| line.clone()).collect()
 }

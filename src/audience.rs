@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lettre::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, Memory, as_it_is};
+use crate::alert::{Alert, Memory, Present, as_it_is};
 use crate::incident::Kind;
 use crate::queue::{Letter, Queue, Recovery};
 use crate::settings::Recipient;
@@ -165,8 +165,7 @@ pub fn catch_up(
     memory: &mut Memory,
     queue: &mut Queue,
     recipients: &[Recipient],
-    cluster: &str,
-    now: Timestamp,
+    present: Present<'_>,
 ) -> Vec<Told> {
     let open = memory
         .incidents()
@@ -184,7 +183,7 @@ pub fn catch_up(
         return Vec::new();
     }
     let mut told = Vec::new();
-    for alert in as_it_is(memory, &news, cluster, now) {
+    for alert in as_it_is(memory, &news, present) {
         let Some(audience) = memory.audiences.0.get_mut(&alert.incident) else {
             continue;
         };
@@ -199,7 +198,7 @@ pub fn catch_up(
         }
         let letters = newcomers.iter().map(|to| Letter {
             alert: &alert,
-            raised: now,
+            raised: present.now,
             to,
         });
         queue.put(letters, Recovery::Told);
@@ -342,7 +341,12 @@ mod tests {
                 audiences.tell(&mut queue, alert, alert.raised, &recipients, recovery);
             }
             if *roll >= Roll::Read && !recipients.is_empty() {
-                catch_up(&mut memory, &mut queue, &recipients, "prod", minute(at));
+                let present = Present {
+                    around: &verdict.around,
+                    rules,
+                    now: minute(at),
+                };
+                catch_up(&mut memory, &mut queue, &recipients, present);
             }
             forget_what_is_over(&mut memory, &queue);
             let mut sent: Vec<String> = Vec::new();

@@ -293,7 +293,7 @@ pub struct SilenceEnd {
 /// What `ack` acknowledges.
 #[derive(Debug, Clone, Args)]
 pub struct Ack {
-    /// capacity, nodes, osds, blind, or the id that stands at the end of its mails; by default all that are open
+    /// capacity, nodes, osds, health, blind, or the id that stands at the end of its mails; by default all that are open
     #[arg(value_name = "INCIDENT", value_hint = ValueHint::Other)]
     pub incidents: Vec<String>,
     /// What is being done; it stands in every mail that is sent meanwhile

@@ -11,7 +11,7 @@ use super::deliver::{
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
 use super::{Context, Done, Stop, print, print_json, silence, watchers};
-use crate::alert::{Outcome, Rules, State as CheckState, judge_pass};
+use crate::alert::{Outcome, Present, Rules, State as CheckState, judge_pass};
 use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
 use crate::cli;
@@ -140,9 +140,14 @@ impl Pass {
             alerts.push((alert, to));
         }
         alerts.retain(|(alert, _)| alert.kind != Kind::Cleared || recovery == Recovery::Told);
+        let present = Present {
+            around: &verdict.around,
+            rules,
+            now: context.now,
+        };
         let mut caught_up = Vec::new();
         if roll >= Roll::Read && !recipients.is_empty() {
-            caught_up = catch_up(memory, queue, recipients, &cluster, context.now);
+            caught_up = catch_up(memory, queue, recipients, present);
         }
         forget_what_is_over(memory, queue);
         let end = |hours: &QuietHours| hours.end(context.now, &context.zone);

@@ -237,3 +237,29 @@ fn a_recipient_hears_of_health_if_it_is_among_the_checks() {
     told.sort();
     assert_eq!(told, ["all@example.org", "health@example.org"]);
 }
+
+#[test]
+fn who_comes_while_it_lasts_is_told_of_it_once_and_it_can_be_acknowledged_by_its_name() {
+    let mut cluster = asked("error");
+    cluster.ceph.capacity(status_with(&[DAMAGED]));
+    assert_eq!(cluster.pass(0).len(), 1);
+    cluster.recipients(&["ops@example.org", "late@example.org"]);
+    let mails = cluster.pass(0);
+    let to: Vec<&str> = mails
+        .iter()
+        .flat_map(|m| &m.to)
+        .map(String::as_str)
+        .collect();
+    assert_eq!(to, ["late@example.org"]);
+    let subject = "[prod] Ceph health: 1 error: PG_DAMAGED";
+    assert_eq!(mails[0].subject(), subject);
+    assert!(cluster.pass(0).is_empty());
+
+    let said = cluster.run(&["ack", "health", "--why", "repair runs"]);
+    let said = &said.exits(0).stdout;
+    assert!(said.starts_with("acknowledged: health-"), "{said}");
+    let status = cluster.run(&["status"]).exits(0).stdout.clone();
+    assert!(status.contains("acknowledged: repair runs"), "{status}");
+    cluster.ceph.capacity(status_with(&[]));
+    assert_eq!(cluster.pass(0).len(), 2);
+}

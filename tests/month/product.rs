@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use petanotify::alert::{Observed, Rules, judge_pass};
+use petanotify::alert::{Observed, Present, Rules, judge_pass};
 use petanotify::audience::{catch_up, forget_what_is_over};
 use petanotify::check::CheckName;
 use petanotify::queue::{Attempt, Entry, Recovery};
@@ -68,7 +68,12 @@ impl Product {
         for alert in verdict.alerts {
             audiences.tell(queue, &alert, alert.raised, recipients, Recovery::Told);
         }
-        catch_up(memory, queue, recipients, CLUSTER, now);
+        let present = Present {
+            around: &verdict.around,
+            rules,
+            now,
+        };
+        catch_up(memory, queue, recipients, present);
         forget_what_is_over(memory, queue);
         let mut taken = Vec::new();
         if !state.queue.is_empty() {
