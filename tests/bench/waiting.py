@@ -22,6 +22,9 @@ class Waiting:
         if first.status != 1:
             sys.exit(str(first))
         self.state = self.petanotify.state()
+        # What waits for those who are no recipients any more would be dropped, but not while nobody is known at all.
+        del self.petanotify.settings["recipient"]
+        self.petanotify.run("queue", "list")
 
     def with_mails(self, number):
         """The state with its one mail to so many recipients."""
