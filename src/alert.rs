@@ -75,7 +75,7 @@ impl fmt::Display for Topic {
     }
 }
 
-/// What somebody is to be told. It is kept in the queue as it is, so that it reads the same at every attempt.
+/// What somebody is to be told. While it waits in the queue it is [brought up to date](crate::late) in every pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alert {
@@ -107,6 +107,9 @@ pub struct Alert {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Circumstances {
+    /// As of when the alert tells, where it has been brought up to date since it was raised; see [`Alert::as_of`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// How many OSDs of each CRUSH host were up, of hosts whose OSDs were not all up as well as of the others.
     pub osds_up: BTreeMap<String, u32>,
     /// The nodes that were alive.
@@ -193,6 +196,17 @@ impl Report {
         }
     }
 
+    /// Whether it tells of anything new. A reading that is told always is.
+    pub(crate) fn has_news(&self) -> bool {
+        match self {
+            Report::Capacity(_) => true,
+            Report::Nodes(change) => !change.new.is_empty(),
+            Report::Osds(change) => !change.new.is_empty(),
+            Report::Health(change) => !change.new.is_empty(),
+            Report::Blind(change) => !change.new.is_empty(),
+        }
+    }
+
     /// What the report is about.
     pub fn topic(&self) -> Topic {
         match self {
@@ -209,6 +223,11 @@ impl Alert {
     /// How serious it is: as what it calls wrong, or, when its incident is over, as that has been.
     pub fn severity(&self) -> Severity {
         self.circumstances.severity.max(severity::of(&self.report))
+    }
+
+    /// As of when it tells how things stand.
+    pub fn as_of(&self) -> Timestamp {
+        self.circumstances.as_of.unwrap_or(self.raised)
     }
 
     /// This alert as it is news to somebody who has not had the `older` ones of the same incident.

@@ -254,17 +254,41 @@ impl<K: Clone, T: Clone> Watch<K, T> {
     /// Everything that has been told of, as news.
     pub fn as_news(&self) -> Change<K, T> {
         let announced = self.down.iter().filter(|(_, down)| down.announced);
-        let new = announced.map(|(key, down)| Item {
-            key: key.clone(),
-            since: down.since,
-            flapping: down.flapping,
-            what: down.what.clone(),
-        });
+        let new = announced.map(|(key, down)| item_of(key, down));
         Change {
             new: new.collect(),
             still: Vec::new(),
             over: over_items_of(&self.over),
         }
+    }
+}
+
+impl<K: Ord + Clone, T: Clone> Watch<K, T> {
+    /// What `waiting`, which nobody has read yet, has to tell by now. Only what it would have told as known is known.
+    pub fn renew(&self, waiting: &Change<K, T>) -> Change<K, T> {
+        let known: BTreeSet<&K> = waiting.still.iter().map(|item| &item.key).collect();
+        let new = waiting.new.iter().map(|item| &item.key);
+        let over = waiting.over.iter().map(|over| &over.key);
+        let named: BTreeSet<&K> = new.chain(over).chain(known.iter().copied()).collect();
+        // What has gone down again may not count yet; but a mail that names it must not leave out that it is down.
+        let told = (self.down.iter()).filter(|(key, down)| down.announced || named.contains(key));
+        let (still, new) = told
+            .map(|(key, down)| item_of(key, down))
+            .partition(|item| known.contains(&item.key));
+        Change {
+            new,
+            still,
+            over: over_items_of(&self.over),
+        }
+    }
+}
+
+fn item_of<K: Clone, T: Clone>(key: &K, down: &Down<T>) -> Item<K, T> {
+    Item {
+        key: key.clone(),
+        since: down.since,
+        flapping: down.flapping,
+        what: down.what.clone(),
     }
 }
 
@@ -740,16 +764,10 @@ fn tell<K: Ord + Clone, T: Clone>(
         over: Vec::new(),
     };
     for (key, down) in &mut memory.down {
-        let item = || Item {
-            key: key.clone(),
-            since: down.since,
-            flapping: down.flapping,
-            what: down.what.clone(),
-        };
         if down.announced {
-            change.still.push(item());
+            change.still.push(item_of(key, down));
         } else if policy.tells(key, down) {
-            change.new.push(item());
+            change.new.push(item_of(key, down));
             down.announced = true;
         }
     }

@@ -7,7 +7,8 @@
 //! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
 //! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`cause`] finds what one failure has brought down,
 //!    [`incident`] decides what of it is news, and [`flapping`] that what goes up and down all the time is not.
-//! 5. [`queue`] takes one mail per alert and recipient; the state is saved before the first is sent.
+//! 5. [`queue`] takes one mail per alert and recipient, [`late`] brings those up to date that wait since an earlier pass;
+//!    the state is saved before the first is sent.
 //! 6. [`command::deliver`] lets [`message`] compose each mail, and [`smtp`] send it or else the [`fallback`] take it, and
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
@@ -33,6 +34,7 @@ pub mod finding;
 pub mod flapping;
 pub mod heartbeat;
 pub mod incident;
+pub mod late;
 pub mod librados;
 pub mod machine;
 pub mod message;

@@ -560,14 +560,14 @@ fn document(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> Document
         text.document.notice(&format!(
             "This mail was held back until {} by your quiet hours. It tells how things stood at {}.",
             wording::time(released, &sender.zone),
-            wording::time(alert.raised, &sender.zone)
+            wording::time(alert.as_of(), &sender.zone)
         ));
     }
     if let Some(delay) = delay {
         text.document.notice(&format!(
             "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
             wording::duration(delay),
-            wording::time(alert.raised, &sender.zone)
+            wording::time(alert.as_of(), &sender.zone)
         ));
     }
     report_text(&mut text, alert);
@@ -628,7 +628,7 @@ impl<'a> Text<'a> {
         Text {
             document: Document::default(),
             zone: &sender.zone,
-            now: alert.raised,
+            now: alert.as_of(),
         }
     }
 
@@ -728,7 +728,7 @@ fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
     });
     let mut lines: Vec<Line> = lines.into_iter().map(Line::Row).collect();
     if let Some(growth) = alert.circumstances.growth
-        && let Some(told) = wording::growth::told(&growth, report, text.zone, alert.raised)
+        && let Some(told) = wording::growth::told(&growth, report, text.zone, alert.as_of())
     {
         lines.push(Line::Row(format!("growth    {}", told.pace)));
         lines.push(Line::Below(10, told.ahead));

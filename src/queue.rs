@@ -393,6 +393,17 @@ impl Queue {
         self.0.iter()
     }
 
+    /// All that they tell.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.0.iter().flat_map(Entry::alerts)
+    }
+
+    /// All that they tell, to be brought up to date. Nothing of it may be changed that ids are made of.
+    pub(crate) fn alerts_mut(&mut self) -> impl Iterator<Item = &mut Alert> {
+        let entries = self.0.iter_mut();
+        entries.flat_map(|entry| [&mut entry.alert].into_iter().chain(&mut entry.further))
+    }
+
     /// How many have no recipient yet.
     pub fn unaddressed(&self) -> usize {
         self.0.iter().filter(|entry| entry.to.is_none()).count()
@@ -640,6 +651,10 @@ impl Queue {
             for alert in [&mut entry.alert].into_iter().chain(&mut entry.further) {
                 alert.raised = plausible(alert.raised, now);
                 alert.began = plausible(alert.began, now);
+                let as_of = alert.circumstances.as_of.as_mut();
+                as_of
+                    .into_iter()
+                    .for_each(|as_of| *as_of = plausible(*as_of, now));
             }
             let times = [&mut entry.raised].into_iter();
             let times = times.chain(&mut entry.last_attempt);

@@ -16,6 +16,7 @@ use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
 use crate::cli;
 use crate::incident::Kind;
+use crate::late::bring_up_to_date;
 use crate::message;
 use crate::output;
 use crate::queue::{Entry, Queue, Recovery};
@@ -150,6 +151,7 @@ impl Pass {
             caught_up = catch_up(memory, queue, recipients, present);
         }
         forget_what_is_over(memory, queue);
+        bring_up_to_date(memory, queue, present);
         let end = |hours: &QuietHours| hours.end(context.now, &context.zone);
         queue.keep_hours(recipients, end, context.now);
         state.cluster = Some(cluster);

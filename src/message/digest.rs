@@ -62,24 +62,43 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
         ),
         None => String::new(),
     };
-    text.document.notice(&format!(
+    let mut notice = format!(
         "Your quiet hours have held back {} of cluster {} until {since}. {over}{late}",
         wording::count(number, "alert"),
         wording::name(&entry.alert.cluster),
-    ));
+    );
+    let lasting = || entry.alerts().filter(|alert| alert.kind != Kind::Cleared);
+    let latest = lasting()
+        .filter_map(|alert| alert.circumstances.as_of)
+        .max();
+    if let Some(latest) = latest {
+        let latest = wording::time(latest, &sender.zone);
+        notice.push_str(&format!(
+            " What is not over is told as it stood at {latest}."
+        ));
+    }
+    text.document.notice(&notice);
     let told = |number: usize, alert: &Alert| {
         let raised = wording::time(alert.raised, &sender.zone);
-        format!("{number}. {} ({raised})", title(alert).1)
+        let is_older = alert.kind != Kind::Cleared && latest.is_some_and(|at| alert.as_of() < at);
+        let as_it_stood = match is_older {
+            true => format!(
+                ", as it stood at {}",
+                wording::time(alert.as_of(), &sender.zone)
+            ),
+            false => String::new(),
+        };
+        format!("{number}. {} ({raised}{as_it_stood})", title(alert).1)
     };
     for (number, alert) in (1..).zip(entry.alerts().take(WHOLE)) {
-        text.now = alert.raised;
+        text.now = alert.as_of();
         text.paragraph(&told(number, alert));
         report_text(text, alert);
     }
     let others = (WHOLE + 1..).zip(entry.alerts().skip(WHOLE));
     let others = others.map(|(number, alert)| Line::Sentence(told(number, alert)));
     text.section("And in brief", others);
-    if let Some(latest) = entry.alerts().max_by_key(|alert| alert.raised) {
+    if let Some(latest) = entry.alerts().max_by_key(|alert| alert.as_of()) {
         super::circumstances_text(
             text,
             &Circumstances {
@@ -318,6 +337,31 @@ mod tests {
                     .to_owned()
             };
             assert_eq!(line(&early), line(&late));
+        }
+    }
+
+    #[test]
+    fn what_was_brought_up_to_date_says_as_of_when() {
+        let as_of = |time: &str, mut alert: Alert| {
+            alert.circumstances.as_of = Some(at(time));
+            alert
+        };
+        let night = [
+            node_was_down("node1"),
+            as_of("06:30", osd_down(4, "02:00")),
+            as_of("07:00", node_down("node5", "03:00")),
+        ];
+        let mail = composed(&digest(&night), "07:00").replace('\n', " ");
+        let told = "comes last. What is not over is told as it stood at 2026-11-24 07:00 UTC. ";
+        assert!(mail.contains(told), "{mail}");
+        for part in [
+            "1. 1 OSD down on node3: osd.4 (2026-11-24 02:00 UTC, as it stood at 2026-11-24 06:30 UTC) ",
+            "since 2026-11-24 02:00 UTC (4 h 30 min)",
+            "2. node down: node5 (2026-11-24 03:00 UTC) ",
+            "since 2026-11-24 03:00 UTC (4 h)",
+            "3. node was down: node1 (20 min) (2026-11-24 00:30 UTC) ",
+        ] {
+            assert!(mail.contains(part), "no {part:?} in {mail}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! Mails wait, are tried again and leave: nothing is lost, nothing is sent without need, and nobody holds up another.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::ceph::status_used;
+use crate::ceph::{status_used, tree};
 use crate::certificates::{Authority, Identity};
 use crate::cluster::Cluster;
 use crate::relay::{Behind, Fault, Mail, Relay, Stage, Tls, says};
@@ -762,4 +762,99 @@ fn a_mail_longer_than_the_server_takes_is_refused_without_being_sent() {
     let size = format!("SIZE={}", mails[0].raw.len());
     let mail = connections.last().unwrap().commands[1].clone();
     assert!(mail.contains(&size), "{mail}, {size}");
+}
+
+/// Six OSDs on each of three hosts, so many of which are down on the first.
+fn down_on_node1(cluster: &Cluster, down: u32) {
+    let osds: Vec<(u32, &str)> = (0..18)
+        .map(|id| (id, if id < down { "down" } else { "up" }))
+        .collect();
+    let (first, rest) = osds.split_at(6);
+    let (second, third) = rest.split_at(6);
+    let hosts = [("node1", first), ("node2", second), ("node3", third)];
+    cluster.ceph.osds(tree(&hosts));
+}
+
+#[test]
+fn a_mail_that_leaves_late_tells_what_is_wrong_by_then() {
+    let mut cluster = Cluster::new();
+    cluster.recipients(&["a@example.org", "b@example.org"]);
+    cluster.set("checks.osds.host_grace", "\"off\"");
+    cluster.relay.fault(Stage::Greeting, Fault::Drop);
+    down_on_node1(&cluster, 6);
+    cluster.check().exits(1);
+    let ids = || -> Vec<Value> {
+        let queue = cluster.queue();
+        queue.iter().map(|mail| mail["id"].clone()).collect()
+    };
+    let before = ids();
+    cluster.let_pass(SignedDuration::from_mins(180));
+    down_on_node1(&cluster, 2);
+    cluster.check().exits(1);
+    let by_now = "[prod] 2 OSDs down on node1: osd.0, osd.1";
+    let told = ("raised".to_owned(), by_now.to_owned());
+    assert_eq!(pending(&cluster), [told.clone(), told]);
+    assert_eq!(ids(), before);
+    // While nobody can see them, what waits tells how they stood when somebody could.
+    cluster.let_pass(SignedDuration::from_mins(30));
+    cluster.ceph.fails(1, "no quorum");
+    cluster.check().exits(1);
+    let state = cluster.state();
+    let as_of = &state["queue"][0]["alert"]["circumstances"]["as_of"];
+    let as_of: Timestamp = as_of.as_str().unwrap().parse().unwrap();
+    assert!(Timestamp::now().duration_since(as_of) > SignedDuration::from_mins(29));
+
+    cluster.relay.heal();
+    let cluster = cluster;
+    cluster.ceph.healthy();
+    down_on_node1(&cluster, 2);
+    let mails = cluster.pass(0);
+    assert_eq!(recipients_of(&mails), ["a@example.org", "b@example.org"]);
+    for mail in &mails {
+        assert_eq!(mail.subject(), by_now);
+        let delayed = mail.header("X-Petanotify-Delayed");
+        assert_eq!(delayed.as_deref(), Some("3h30m"));
+        let text = mail.text();
+        let text: Vec<&str> = text.split_whitespace().collect();
+        let text = text.join(" ");
+        for part in [
+            "This mail is late by 3 h 30 min: it could not be delivered before. It tells how things stood at 20",
+            "2 OSDs of cluster prod are down.",
+            "New: osd.0 on node1, since ",
+            "(3 h 30 min)",
+            "Up again, was down from: osd.2 on node1 ",
+            "osd.5 on node1 ",
+        ] {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    }
+    assert!(cluster.pass(0).is_empty());
+    assert!(cluster.queue().is_empty());
+    down_on_node1(&cluster, 0);
+    let mails = cluster.pass(0);
+    assert_eq!(mails.len(), 2);
+    assert_eq!(mails[0].subject(), "[prod] all OSDs are up again");
+}
+
+#[test]
+fn a_mail_that_was_brought_up_to_date_is_repeated_under_its_id_and_recorded_once() {
+    let cluster = Cluster::new();
+    down_on_node1(&cluster, 4);
+    cluster.relay.fault(Stage::End, Fault::TakeAndDrop);
+    let first = cluster.pass(1);
+    assert_eq!(first.len(), 1);
+    cluster.relay.heal();
+    down_on_node1(&cluster, 1);
+    let second = cluster.pass(0);
+    assert_eq!(second.len(), 1);
+    for name in ["Message-ID", "Date"] {
+        assert_eq!(first[0].header(name), second[0].header(name));
+    }
+    let subjects = [first[0].subject(), second[0].subject()];
+    let [all, one] = [
+        "[prod] 4 OSDs down on node1: osd.0, osd.1, osd.2, osd.3",
+        "[prod] 1 OSD down on node1: osd.0",
+    ];
+    assert_eq!(subjects, [all, one]);
+    assert!(cluster.pass(0).is_empty());
 }

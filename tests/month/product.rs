@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use petanotify::alert::{Observed, Present, Rules, judge_pass};
 use petanotify::audience::{catch_up, forget_what_is_over};
 use petanotify::check::CheckName;
+use petanotify::late::bring_up_to_date;
 use petanotify::queue::{Attempt, Entry, Recovery};
 use petanotify::settings::{Checks, Notify, Recipient};
 use petanotify::state::{self, State};
@@ -75,6 +76,7 @@ impl Product {
         };
         catch_up(memory, queue, recipients, present);
         forget_what_is_over(memory, queue);
+        bring_up_to_date(memory, queue, present);
         let mut taken = Vec::new();
         if !state.queue.is_empty() {
             let due: Vec<Entry> = state.queue.due(now).into_iter().cloned().collect();
