@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::message::Mailbox;
-use petanotify::alert::{Alert, Circumstances, Observed, Report, Rules, judge_pass};
+use petanotify::alert::{Alert, Circumstances, Observed, Present, Report, Rules, judge_pass};
 use petanotify::check::health::Scope;
 use petanotify::facts::{
     Absence, DownOsd, Health, HealthCheck, HealthSeverity, Membership, OsdId, OsdTree, Presence,
     Usage,
 };
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
+use petanotify::late::bring_up_to_date;
 use petanotify::message::{self, Sender};
 use petanotify::metrics::{self, Carried};
 use petanotify::queue::{Entry, Queue, Recovery};
@@ -102,6 +103,12 @@ pub fn pass(mut state: State, observed: Observed, now: Timestamp) -> State {
     for alert in verdict.alerts {
         state.queue.add(alert, &[recipient()], Recovery::Told);
     }
+    let present = Present {
+        around: &verdict.around,
+        rules,
+        now,
+    };
+    bring_up_to_date(&state.memory, &mut state.queue, present);
     state.last_pass = Some(LastPass {
         started: now,
         duration_ms: 700,
