@@ -262,6 +262,14 @@ impl Alert {
         recipient.severity <= self.severity() && self.is_of_checks_of(recipient)
     }
 
+    /// The same of a recipient who has been told of its incident: that was about nodes if this is, and who hears of nodes
+    /// because of OSDs would else keep believing what the last mail with OSDs told, and miss those that follow the next node.
+    pub fn still_concerns(&self, recipient: &Recipient) -> bool {
+        let is_about_nodes = self.report.topic() == Topic::Nodes;
+        let follows = is_about_nodes && recipient.checks.contains(&CheckName::Osds);
+        recipient.severity <= self.severity() && (follows || self.is_of_checks_of(recipient))
+    }
+
     fn is_of_checks_of(&self, recipient: &Recipient) -> bool {
         let wants = |check: &CheckName| recipient.checks.contains(check);
         match &self.report {
@@ -752,6 +760,7 @@ impl Bench<'_> {
                 self.raised.extend(raise.map(|r| r.map(Report::Nodes)));
                 let withheld = Withheld {
                     silenced: unannounced(&self.memory.nodes, &quiet),
+                    early: unannounced(&self.memory.nodes, &|node, down| !quiet(node, down)),
                     ..Withheld::default()
                 };
                 let summary = wording::nodes_summary(&self.memory.nodes, total, withheld, hold);
@@ -829,6 +838,7 @@ impl Bench<'_> {
                         false => 0,
                     },
                     waiting: unannounced(watch, &|id, down| waits(down) && !quiet(id, down)),
+                    early: unannounced(watch, &|id, down| !waits(down) && !quiet(id, down)),
                 };
                 let summary = wording::osds_summary(&self.memory, total, withheld, hold);
                 self.note_withheld(Topic::Osds, withheld);
@@ -873,6 +883,7 @@ impl Bench<'_> {
                 let watch = &self.memory.health;
                 let withheld = Withheld {
                     silenced: unannounced(watch, &|_, _| silenced),
+                    early: unannounced(watch, &|_, _| !silenced),
                     ..Withheld::default()
                 };
                 let left_out = &sorted.left_out;
@@ -937,8 +948,14 @@ impl Bench<'_> {
             &policy,
             now,
         );
-        self.memory.blind = next;
         self.raised.extend(raise.map(|r| r.map(Report::Blind)));
+        let withheld = Withheld {
+            silenced: unannounced(&next, &quiet),
+            early: unannounced(&next, &|unseen, down| !quiet(unseen, down)),
+            ..Withheld::default()
+        };
+        self.memory.blind = next;
+        self.note_withheld(Topic::Blind, withheld);
     }
 
     /// Sums up, once all has been judged.
@@ -1157,6 +1174,14 @@ pub struct Withheld {
     pub noout: usize,
     /// They are OSDs that wait for their node.
     pub waiting: usize,
+    /// They have not been down for long enough to be told of.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    pub early: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way of asking")]
+fn is_none_of_them(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Withheld {
@@ -1675,6 +1700,36 @@ mod tests {
             let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
             assert_eq!(alerts.len(), 1);
             assert_eq!(alerts[0].concerns(&osds_alone), concerned, "{osds:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_told_of_a_node_because_of_osds_hears_all_of_its_incident() {
+        let (checks, notify) = (Checks::default(), Notify::default());
+        let rules = Rules {
+            checks: &checks,
+            notify: &notify,
+            nodes_prefix: "PetaSAN/Nodes/",
+            cluster: "prod",
+        };
+        let seen = observed((Some(50), Some(&["node2"]), Some(&[])));
+        let alerts = judge_pass(Memory::default(), seen, rules, minute(0)).alerts;
+        let [alert] = alerts.as_slice() else {
+            panic!("{alerts:?}");
+        };
+        for (check, severity, first, later) in [
+            (CheckName::Nodes, Severity::default(), true, true),
+            (CheckName::Osds, Severity::default(), false, true),
+            (CheckName::Osds, Severity::Critical, false, false),
+            (CheckName::Capacity, Severity::default(), false, false),
+        ] {
+            let one = Recipient {
+                checks: vec![check],
+                severity,
+                ..recipient()
+            };
+            assert_eq!(alert.concerns(&one), first, "{check}");
+            assert_eq!(alert.still_concerns(&one), later, "{check}");
         }
     }
 

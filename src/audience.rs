@@ -89,8 +89,9 @@ impl Audiences {
             .and_then(|a| a.told.as_mut());
         let is_told = |to: &Address| told.as_ref().is_some_and(|told| told.contains(to));
         // Of what was told as something of theirs they hear the end, as whatever it ends.
-        let is_theirs = |r: &&Recipient| {
-            alert.kind == Kind::Cleared && is_told(&r.address) || alert.concerns(r)
+        let is_theirs = |r: &&Recipient| match is_told(&r.address) {
+            true => alert.kind == Kind::Cleared || alert.still_concerns(r),
+            false => alert.concerns(r),
         };
         let (known, others): (Vec<&Address>, Vec<&Address>) = (recipients.iter())
             .filter(is_theirs)

@@ -1,9 +1,9 @@
 //! Incidents: what is remembered of the things that are down, and what in it is worth a mail.
 //!
 //! One rule serves nodes, OSDs and blind checks alike: an incident runs from the first thing that counts as down until
-//! nothing is down any more; a new thing in between is an update that lists everything; the end of the last one is the
-//! clearing. What flaps is one thing of the incident until it is calm, however often it is up or down. Pure: the clock is an
-//! argument.
+//! nothing of what it has told is down any more; a new thing in between is an update that lists everything; the end of the
+//! last one is the clearing. What does not count yet neither begins an incident nor keeps one open. What flaps is one thing of
+//! the incident until it is calm, however often it is up or down. Pure: the clock is an argument.
 
 #[cfg(test)]
 mod flapping_tests;
@@ -360,6 +360,13 @@ pub struct Over<T> {
     pub what: T,
 }
 
+impl<T> Over<T> {
+    /// Whether the alert of this time, the last one, has told that it no longer flaps, or never did.
+    fn is_told_to_be_calm(&self, rule: &Rule, last_alert: Timestamp) -> bool {
+        self.flapping.is_none() || age(self.until, last_alert) >= rule.calm_after
+    }
+}
+
 /// Why a thing is down no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -554,8 +561,7 @@ pub struct Policy<'a, K, T> {
     pub counts: &'a dyn Fn(&K, &Down<T>) -> bool,
     /// Whether it is not sure yet that a thing is to be told of, whatever it does.
     pub waits: &'a dyn Fn(&K, &Down<T>) -> bool,
-    /// Whether nobody wants to be told of a thing now, whatever it does: it keeps no incident open that has not told of it,
-    /// and no reminder comes because of it.
+    /// Whether nobody wants to be told of a thing now, whatever it does; no reminder comes because of it.
     pub quiet: &'a dyn Fn(&K, &Down<T>) -> bool,
     /// When a thing flaps; `None` is never.
     pub flapping: Option<Rule>,
@@ -603,11 +609,6 @@ pub fn judge<K: Ord + Clone, T: Clone>(
             };
             (Kind::Raised, incident)
         }
-        Some(incident)
-            if (memory.down.iter()).all(|(key, d)| !d.announced && (policy.quiet)(key, d)) =>
-        {
-            (Kind::Cleared, incident)
-        }
         Some(incident) => {
             let anything_new = memory
                 .down
@@ -615,6 +616,8 @@ pub fn judge<K: Ord + Clone, T: Clone>(
                 .any(|(key, d)| !d.announced && policy.tells(key, d));
             if anything_new {
                 (Kind::Updated, incident)
+            } else if memory.down.values().all(|down| !down.announced) {
+                (Kind::Cleared, incident)
             } else if incident.reminder_due(policy.remind_every, now)
                 && policy.is_worth_a_reminder(&memory)
             {
@@ -677,8 +680,14 @@ fn take_up<K: Ord + Clone, T>(
                 entry.announced &= told;
             }
         }
-        entry.announced |= memory.acknowledged.contains(&key);
-        memory.over.remove(&key);
+        let over = memory.over.remove(&key);
+        // Who has been told that it flaps, and not yet that it was calm for a while, hears nothing new.
+        let still_flaps = entry.flapping.is_some()
+            && (policy.flapping.as_ref().zip(over.as_ref())).is_some_and(|(rule, over)| {
+                let told = memory.incident.as_ref().map(|incident| incident.last_alert);
+                told.is_some_and(|told| !over.is_told_to_be_calm(rule, told))
+            });
+        entry.announced |= still_flaps || memory.acknowledged.contains(&key);
         memory.down.insert(key, entry);
     }
     for (key, mut was) in before {
@@ -932,7 +941,21 @@ mod tests {
                 &["-", "-", "-", "-", "-", "raised0 1//"],
             ),
             (
-                "what is held back is not told of, yet keeps the incident open",
+                "what is held back is not told of, and keeps no incident open",
+                3,
+                &[&[1], &[1], &[1], &[1, 2], &[2], &[2], &[]],
+                &[
+                    "-",
+                    "-",
+                    "raised0 1//",
+                    "-",
+                    "cleared1 //1",
+                    "raised0 2//",
+                    "cleared1 //2",
+                ],
+            ),
+            (
+                "what is held back no longer takes its place: the incident goes on",
                 2,
                 &[&[1], &[1, 2], &[2], &[]],
                 &["-", "raised0 1//", "updated1 2//1", "cleared2 //12"],

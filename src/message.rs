@@ -320,7 +320,11 @@ fn title(alert: &Alert) -> (String, String) {
     };
     let cleared = alert.kind == Kind::Cleared;
     let told = &alert.circumstances;
-    let length = wording::duration(age(alert.began, alert.raised));
+    let length = match age(alert.began, alert.raised) {
+        // The clock has been set back since: a pass cannot see the beginning and the end.
+        Duration::ZERO => "unknown time".to_owned(),
+        length => wording::duration(length),
+    };
     let wordings = match &alert.report {
         Report::Capacity(report) if alert.never_told => vec![format!(
             "storage was over {} for {length}, now {}",
@@ -1147,7 +1151,7 @@ pub(crate) mod tests {
             withheld: Withheld {
                 silenced: 2,
                 noout: 1,
-                waiting: 0,
+                ..Withheld::default()
             },
             ack: Some(Ack {
                 at: at(NOW),
@@ -1632,6 +1636,70 @@ pub(crate) mod tests {
                 },
             ),
             (
+                "osds-never-told-clock-set-back",
+                "[prod] 1 OSD was down on node3: osd.4 (unknown time)",
+                Alert {
+                    never_told: true,
+                    raised: at(BEGAN),
+                    ..alert(
+                        Kind::Cleared,
+                        osds(
+                            vec![],
+                            vec![],
+                            vec![over(OsdId(4), Ending::Recovered, down("node3"))],
+                        ),
+                    )
+                },
+            ),
+            (
+                "osds-cleared-others-held-back",
+                "[prod] all OSDs are up again but 1 silenced, 1 held back and 14 not told yet",
+                Alert {
+                    circumstances: Circumstances {
+                        withheld: Withheld {
+                            silenced: 1,
+                            noout: 1,
+                            waiting: 12,
+                            early: 2,
+                        },
+                        ..Circumstances::default()
+                    },
+                    ..alert(
+                        Kind::Cleared,
+                        osds(
+                            vec![],
+                            vec![],
+                            vec![over(OsdId(4), Ending::Recovered, down("node3"))],
+                        ),
+                    )
+                },
+            ),
+            (
+                "blind-cleared-others-not-told",
+                "[prod] petanotify can see osds again",
+                Alert {
+                    circumstances: Circumstances {
+                        withheld: Withheld {
+                            early: 1,
+                            ..Withheld::default()
+                        },
+                        ..Circumstances::default()
+                    },
+                    ..alert(
+                        Kind::Cleared,
+                        blind(
+                            vec![],
+                            vec![],
+                            vec![over(
+                                Unseen::Check(CheckName::Osds),
+                                Ending::Recovered,
+                                cause.to_owned(),
+                            )],
+                        ),
+                    )
+                },
+            ),
+            (
                 "nodes-never-told",
                 "[prod] node was down: node5 (17 min)",
                 Alert {
@@ -1711,6 +1779,34 @@ pub(crate) mod tests {
                             flapping(OsdId(7), "2026-11-23T02:30:00Z", 3, None, down("node3")),
                         ],
                         vec![calm(OsdId(12), 5, down("node5"))],
+                    ),
+                ),
+            ),
+            (
+                "nodes-flapping-another-down",
+                "[prod] 15 nodes are flapping, new: node15; down: node18.storage.example.org",
+                alert(
+                    Kind::Updated,
+                    nodes(
+                        vec![flapping(
+                            "node15".to_owned(),
+                            "2026-11-23T02:30:00Z",
+                            3,
+                            None,
+                            Absence::Left,
+                        )],
+                        (1..15)
+                            .map(|number| {
+                                let name = format!("node{number:02}");
+                                flapping(name, BEGAN, 3, Some(NOW), Absence::Left)
+                            })
+                            .chain([item(
+                                "node18.storage.example.org".to_owned(),
+                                BEGAN,
+                                Absence::Failed,
+                            )])
+                            .collect(),
+                        vec![],
                     ),
                 ),
             ),

@@ -223,6 +223,7 @@ fn not_told<K, T>(watch: &Watch<K, T>, withheld: Withheld, hold: Hold) -> Vec<St
         silenced,
         noout,
         waiting,
+        early: _,
     } = withheld;
     let mut notes = Vec::new();
     if silenced > 0 {
@@ -323,13 +324,21 @@ pub fn headline(summary: &str) -> &str {
     summary.split_once(": ").map_or(summary, |(head, _)| head)
 }
 
-/// ` but 1 silenced and 2 held back`, or nothing.
+/// ` but 1 silenced, 2 held back and 3 not told yet`, or nothing.
 pub fn but_withheld(withheld: Withheld) -> String {
-    match (withheld.silenced, withheld.noout) {
-        (0, 0) => String::new(),
-        (silenced, 0) => format!(" but {silenced} silenced"),
-        (0, noout) => format!(" but {noout} held back"),
-        (silenced, noout) => format!(" but {silenced} silenced and {noout} held back"),
+    let parts = [
+        (withheld.silenced, "silenced"),
+        (withheld.noout, "held back"),
+        (withheld.waiting + withheld.early, "not told yet"),
+    ];
+    let parts: Vec<String> = (parts.iter())
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, why)| format!("{number} {why}"))
+        .collect();
+    match parts.as_slice() {
+        [] => String::new(),
+        [one] => format!(" but {one}"),
+        [first @ .., last] => format!(" but {} and {last}", first.join(", ")),
     }
 }
 

@@ -213,6 +213,32 @@ fn what_flaps_is_one_of_the_incident_with_the_others() {
             ],
         ),
         (
+            "who has not heard that it was calm hears nothing new when it flaps again",
+            &["DUDUDUUUUUUDUUUUUUUU", "DDDDDDDDDDDDDDDDDDDU"],
+            &[
+                "0 raised 1,2//",
+                "2 updated 1/2/",
+                "4 updated 1~3/2/",
+                "19 cleared //1~4,2",
+            ],
+        ),
+        (
+            "who has heard it does",
+            &[
+                "DUDUDUUUUUUDUUUUUUUU",
+                "DDDDDDDDDDDDDDDDDDDU",
+                "UUUUUUUUUUDDDDDDDDDU",
+            ],
+            &[
+                "0 raised 1,2//",
+                "2 updated 1/2/",
+                "4 updated 1~3/2/",
+                "10 updated 3/2/1~3",
+                "11 updated 1~4/2,3/",
+                "19 cleared //1~4,2,3",
+            ],
+        ),
+        (
             "news of others come meanwhile",
             &["DUDUDUUUUUUU", "UUUUUUUDUUUU"],
             &[

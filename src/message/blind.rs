@@ -31,7 +31,8 @@ pub(super) fn subject(alert: &Alert, change: &Sight, length: &str) -> Vec<String
         (true, true) => format!("Consul had no leader for {length}"),
         (true, false) => format!("petanotify could not see {checks} for {length}"),
         (false, true) => "Consul has a leader again".to_owned(),
-        (false, false) => "petanotify can see everything again".to_owned(),
+        (false, false) if sees_all(alert) => "petanotify can see everything again".to_owned(),
+        (false, false) => format!("petanotify can see {checks} again"),
     }]
 }
 
@@ -42,7 +43,7 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
         text.paragraph(UNTOLD);
     }
     if alert.kind == Kind::Cleared {
-        over(text, change, &cluster);
+        over(text, alert, change, &cluster);
     } else {
         frozen(text, alert, change, &cluster);
     }
@@ -63,10 +64,15 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
     text.section("Look closer with", commands(&look));
 }
 
-fn over(text: &mut Text<'_>, change: &Sight, cluster: &str) {
-    if !seen_again(change).is_empty() {
+fn over(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
+    let checks = seen_again(change);
+    if !checks.is_empty() {
+        let which = match sees_all(alert) {
+            true => "all its checks".to_owned(),
+            false => format!("these checks ({})", checks.join(", ")),
+        };
         text.paragraph(&format!(
-            "petanotify can carry out all its checks of cluster {cluster} again. What has changed \
+            "petanotify can carry out {which} of cluster {cluster} again. What has changed \
              meanwhile is told in mails of its own."
         ));
     } else {
@@ -119,6 +125,11 @@ fn frozen(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
 fn leader(change: &Sight) -> Option<&Item<Unseen, String>> {
     let mut down = change.new.iter().chain(&change.still);
     down.find(|item| item.key == Unseen::Leader)
+}
+
+/// Whether nothing is left that nobody has been told of: it has just begun, or is silenced.
+fn sees_all(alert: &Alert) -> bool {
+    alert.circumstances.withheld.is_nothing()
 }
 
 /// The checks that can be carried out again.

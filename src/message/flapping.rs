@@ -59,18 +59,27 @@ pub(super) fn subjects<K: Ord + Clone, T: Clone>(
     if plain.new.is_empty() && plain.still.is_empty() {
         return told;
     }
-    let down = (names.down)(&plain);
+    let mut down = (names.down)(&plain);
+    if let [item] = down_items(&plain).as_slice() {
+        // Shorter than any but the last, which may name nothing.
+        let at = down.len().saturating_sub(1);
+        down.insert(at, format!("down: {}", (names.name)(&item.key)));
+    }
     let (first, second) = match plain.new.is_empty() && !flapping.new.is_empty() {
         true => (told, down),
         false => (down, told),
     };
-    let shortest = second.last().cloned().unwrap_or_default();
-    let both = second.iter().filter_map(|second| {
-        let first = first.first()?;
-        Some(format!("{first}; {second}"))
-    });
-    let shorter = first.iter().map(|first| format!("{first}; {shortest}"));
-    both.chain(shorter).chain(first.last().cloned()).collect()
+    let both = |first| {
+        second
+            .iter()
+            .map(move |second| format!("{first}; {second}"))
+    };
+    let both = first.iter().flat_map(both);
+    both.chain(first.last().cloned()).collect()
+}
+
+fn down_items<K, T>(change: &Change<K, T>) -> Vec<&Item<K, T>> {
+    change.new.iter().chain(&change.still).collect()
 }
 
 fn those_that_flap<K: Ord, T>(
@@ -79,7 +88,7 @@ fn those_that_flap<K: Ord, T>(
     names: &Names<'_, K, T>,
 ) -> Vec<String> {
     let reminds = kind == Kind::Reminder;
-    let items: Vec<&Item<K, T>> = flapping.new.iter().chain(&flapping.still).collect();
+    let items = down_items(flapping);
     let what: Vec<&T> = items.iter().map(|item| &item.what).collect();
     let place = (names.place)(&what);
     if let [item] = items.as_slice()
@@ -136,6 +145,18 @@ pub(super) fn sentence<K, T>(
     };
     if tells_plain {
         sentences.push(plain_sentence(plain));
+    }
+    let down = plain.new.iter().chain(&plain.still);
+    let flapped = down.filter(|item| item.flapping.is_some()).count();
+    if flapped > 0 {
+        let (has, it_is) = match flapped {
+            1 => ("has", "it is"),
+            _ => ("have", "they are"),
+        };
+        sentences.push(format!(
+            "{} {has} flapped before: that this is over is told when {it_is} calm.",
+            wording::count(flapped, noun)
+        ));
     }
     if told > 0 {
         let (are, they, stay) = match told {
