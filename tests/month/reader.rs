@@ -42,6 +42,8 @@ pub(crate) struct Content {
     with_nodes: BTreeSet<Thing>,
     /// Those of `new` and `still` that flap, be they down or up at the moment.
     pub(crate) flapping: BTreeSet<Thing>,
+    /// Those of `new` and `still` that flap or did before they stayed down: they count as up when they are calm.
+    unsteady: BTreeSet<Thing>,
 }
 
 impl Content {
@@ -52,6 +54,10 @@ impl Content {
                 Content {
                     flapping: ($change.new.iter().chain(&$change.still))
                         .filter(|i| i.flaps().is_some())
+                        .map(|i| $thing(&i.key))
+                        .collect(),
+                    unsteady: ($change.new.iter().chain(&$change.still))
+                        .filter(|i| i.flapping.is_some())
                         .map(|i| $thing(&i.key))
                         .collect(),
                     new: $change.new.iter().map(|i| $thing(&i.key)).collect(),
@@ -117,6 +123,12 @@ pub(crate) struct Truth {
     pub(crate) stepped: bool,
 }
 
+impl Truth {
+    fn sees(&self, thing: &Thing) -> bool {
+        self.seen.contains(&thing.check()) || matches!(thing, Thing::Blind(_))
+    }
+}
+
 /// What the mails of a recipient did not do as they should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -135,6 +147,8 @@ struct Belief {
     told: i64,
     /// It goes down and up, again and again.
     flaps: bool,
+    /// It flaps, or did before it stayed down.
+    unsteady: bool,
 }
 
 /// One recipient.
@@ -201,8 +215,12 @@ impl Reader {
             }
             let thread = self.threads.remove(&alert.incident).unwrap_or_default();
             let belief = |thing: &Thing, told: i64| {
-                let flaps = content.flapping.contains(thing);
-                (thing.clone(), Belief { told, flaps })
+                let belief = Belief {
+                    told,
+                    flaps: content.flapping.contains(thing),
+                    unsteady: content.unsteady.contains(thing),
+                };
+                (thing.clone(), belief)
             };
             let mut all: BTreeMap<Thing, Belief> = BTreeMap::new();
             // Who has heard of them with their node has not heard yet that they fail by themselves.
@@ -210,7 +228,9 @@ impl Reader {
             let told = |thing: &Thing| thread.get(thing).map_or(now, |before| before.told);
             all.extend(content.still.iter().map(|t| belief(t, told(t))));
             all.extend(content.new.iter().map(|t| belief(t, now)));
-            ended.extend(thread.into_keys().filter(|t| !all.contains_key(t)));
+            let gone = thread.into_keys().filter(|t| !all.contains_key(t));
+            // What cannot be seen is told as last seen: only that it is over would be too much.
+            ended.extend(gone.filter(|t| truth.sees(t) || content.over.contains(t)));
             self.well.remove(&alert.incident);
             // The end of a node's incident may say which of its OSDs are still to come.
             if alert.kind != Kind::Cleared {
@@ -220,14 +240,11 @@ impl Reader {
             }
         }
         for thing in ended {
-            let visible = truth.seen.contains(&thing.check()) || matches!(thing, Thing::Blind(_));
             if self.checks.contains(&thing.check())
                 && truth.down.contains_key(&thing)
                 && !self.believes(&thing, truth)
             {
-                faults.push(Fault::False(format!(
-                    "{thing:?} is not over (seen: {visible})"
-                )));
+                faults.push(Fault::False(format!("{thing:?} is not over")));
             }
         }
         if truth.mail {
@@ -251,8 +268,7 @@ impl Reader {
             if stepped || allowed.is_none() {
                 spell.passes = 0;
             }
-            let seen = truth.seen.contains(&thing.check()) || matches!(thing, Thing::Blind(_));
-            spell.passes += i64::from(seen && truth.mail);
+            spell.passes += i64::from(truth.sees(thing) && truth.mail);
         }
     }
 
@@ -301,10 +317,8 @@ impl Reader {
         }
         for (incident, thread) in &self.threads {
             let lasts = thread.keys().any(|thing| truth.down.contains_key(thing));
-            let seen = thread.keys().all(|thing| {
-                truth.seen.contains(&thing.check()) || matches!(thing, Thing::Blind(_))
-            });
-            let flaps = thread.values().any(|belief| belief.flaps);
+            let seen = thread.keys().all(|thing| truth.sees(thing));
+            let flaps = thread.values().any(|belief| belief.unsteady);
             let well = self.well.entry(incident.clone()).or_default();
             *well = if lasts || !seen { 0 } else { *well + 1 };
             if *well == if flaps { CALM_FOR } else { WELL_FOR } {
