@@ -7,9 +7,9 @@ use petanotify::check::sight::Unseen;
 use petanotify::incident::Kind;
 
 use crate::month::PASSES_ALLOWED;
-use crate::product::RECIPIENTS;
+use crate::product::{NEWCOMER, RECIPIENTS, SLEEPER};
 use crate::reader::{Content, Thing};
-use crate::story::{HOUR, MINUTE, Outage, Scenario, Scene};
+use crate::story::{DAY, HOUR, MINUTE, Outage, Scenario, Scene};
 
 /// A mail that should be, or may be.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Expected {
     pub(crate) until: i64,
     /// Without it nothing is missed.
     pub(crate) optional: bool,
+    /// It is told in the mail of another.
+    further: bool,
     /// It tells that they flap; whether the incident has been open already does not matter.
     flapping: bool,
 }
@@ -37,6 +39,7 @@ impl Expected {
             from,
             until: from,
             optional: false,
+            further: false,
             flapping: false,
         }
     }
@@ -50,6 +53,11 @@ impl Expected {
             optional: true,
             ..self
         }
+    }
+
+    /// Whether it is a mail that has to be.
+    pub(crate) fn counts(&self) -> bool {
+        !self.optional && !self.further
     }
 
     /// Whether this alert, mailed at that second, is it.
@@ -77,8 +85,14 @@ impl Expected {
 
 /// The mails to one recipient.
 pub(crate) fn of(scene: &Scene, recipient: &str) -> Vec<Expected> {
+    if recipient == NEWCOMER {
+        return for_the_newcomer(scene);
+    }
     let (_, checks) = RECIPIENTS.iter().find(|(r, _)| *r == recipient).unwrap();
     let mut mails = for_all(scene);
+    if scene.scenario == Scenario::NightFailures && recipient == SLEEPER {
+        mails = in_the_morning(scene);
+    }
     if scene.scenario == Scenario::HostDiesUnseen && !checks.contains(&CheckName::Nodes) {
         // Who wants to hear of OSDs alone need not hear of a node before its OSDs can be seen.
         let sight = scene.outages[0].ended;
@@ -179,6 +193,8 @@ fn flapping(outages: &[Outage]) -> Vec<Expected> {
     let (third, latest) = (outages[2].seen, outages[8].seen);
     let last = outages.last().unwrap();
     let calm = last.ended + HOUR;
+    // No pass may have seen the last time that it was down.
+    let calm_before = outages[outages.len() - 2].ended + HOUR;
     vec![
         Expected {
             flapping: true,
@@ -187,7 +203,7 @@ fn flapping(outages: &[Outage]) -> Vec<Expected> {
             ..raise.clone()
         },
         Expected {
-            from: calm - 2 * MINUTE,
+            from: calm_before - 2 * MINUTE,
             until: calm,
             ..clear.clone()
         },
@@ -196,6 +212,29 @@ fn flapping(outages: &[Outage]) -> Vec<Expected> {
         again.until(latest).optional(),
         up_again.until(latest).optional(),
     ]
+}
+
+/// He is told of what lasts when he comes, and of its end.
+fn for_the_newcomer(scene: &Scene) -> Vec<Expected> {
+    if scene.scenario != Scenario::Newcomer {
+        return Vec::new();
+    }
+    let [mut raise, clear] = osd(&scene.outages[0]);
+    // The disk died 20 to 30 s after the beginning.
+    (raise.from, raise.until) = (raise.from + 2 * HOUR - 30, raise.from + 2 * HOUR);
+    vec![raise, clear]
+}
+
+/// What was over before the quiet hours were, and what lasts, in one mail; the rest as ever.
+fn in_the_morning(scene: &Scene) -> Vec<Expected> {
+    let [_, mut was] = osd(&scene.outages[0]);
+    let [mut raise, clear] = osd(&scene.outages[1]);
+    let seven = raise.from - raise.from.rem_euclid(DAY) + 7 * HOUR;
+    for mail in [&mut was, &mut raise] {
+        (mail.from, mail.until) = (seven, seven);
+    }
+    was.further = true;
+    vec![was, raise, clear]
 }
 
 fn for_all(scene: &Scene) -> Vec<Expected> {
@@ -254,6 +293,52 @@ fn for_all(scene: &Scene) -> Vec<Expected> {
                 update,
                 clear.clone().until(clear.from + 10 * MINUTE),
             ]
+        }
+        Scenario::Silenced => Vec::new(),
+        Scenario::SilenceForgotten => raise_and_clear(
+            Topic::Nodes,
+            outages[0].node.iter().cloned().map(Thing::Node).collect(),
+            &outages[0],
+        )
+        .into(),
+        Scenario::Acknowledged => {
+            let [raise, clear] = osd(&outages[0]);
+            let [more, _] = osd(&outages[1]);
+            let more = Expected {
+                kind: Kind::Updated,
+                ..more
+            };
+            let mut both = raise.about.clone();
+            both.extend(more.about.clone());
+            let clear = Expected {
+                about: both,
+                ..clear
+            };
+            vec![raise, more, clear]
+        }
+        Scenario::Reminded => {
+            let [raise, clear] = osd(&outages[0]);
+            let mut mails = vec![raise.clone(), clear];
+            mails.extend([1, 3, 7].map(|days| {
+                let from = raise.from + days * DAY;
+                Expected {
+                    kind: Kind::Reminder,
+                    from,
+                    until: from + days * MINUTE,
+                    ..raise.clone()
+                }
+            }));
+            mails
+        }
+        Scenario::HeldWhileNoOut => outages.iter().flat_map(host).collect(),
+        Scenario::NightFailures => outages.iter().flat_map(osd).collect(),
+        Scenario::Newcomer => osd(&outages[0]).into(),
+        Scenario::CephUnwell => {
+            let damaged = vec![Thing::Health("PG_DAMAGED".to_owned())];
+            let [raise, clear] = raise_and_clear(Topic::Health, damaged, &outages[0]);
+            // In three passes in a row.
+            let third = raise.from + 2 * MINUTE;
+            vec![raise.until(third), clear]
         }
         Scenario::MailServerOut => {
             // Nothing arrives before the mail server is back, and then it is all said at once.

@@ -15,7 +15,7 @@ use petanotify::queue::Entry;
 use crate::chance::Chance;
 use crate::ideal;
 use crate::old_service::OldService;
-use crate::product::{Product, RECIPIENTS};
+use crate::product::{NEWCOMER, Product, RECIPIENTS};
 use crate::reader::{Fault, Reader, Thing, Truth};
 use crate::story::{MINUTE, Scene, Story};
 use crate::table::{self, Row};
@@ -36,6 +36,9 @@ const RETURN_PASSES: i64 = 10 + GRACE_PASSES;
 /// A check that sees nothing may be told of after so many passes (`notify.blind_after`).
 const BLIND_PASSES: i64 = 6;
 
+/// What Ceph reports counts in so many passes in a row (`checks.health.hold_passes`).
+const HEALTH_PASSES: i64 = 3;
+
 /// So many are printed of each scenario.
 const COMPLAINTS: usize = 6;
 
@@ -44,6 +47,8 @@ pub(crate) struct Arrived {
     pub(crate) at: i64,
     pub(crate) to: String,
     pub(crate) alert: Alert,
+    /// It is not the first that its mail tells of.
+    pub(crate) further: bool,
 }
 
 /// All that came of a story.
@@ -66,6 +71,7 @@ pub(crate) fn play(story: &Story, osd_passes: i64, chance: &mut Chance) -> Recor
     let mut old = OldService::default();
     let mut readers: Vec<(&str, Reader)> = RECIPIENTS
         .iter()
+        .chain(&[(NEWCOMER, &CheckName::ALL[..])])
         .map(|(address, checks)| (*address, Reader::new(checks)))
         .collect();
     let mut record = Record {
@@ -80,10 +86,12 @@ pub(crate) fn play(story: &Story, osd_passes: i64, chance: &mut Chance) -> Recor
         // The timer is not exact, and so the cluster is not asked at exactly the same second.
         let now = minute * MINUTE + chance.within(0..=2);
         let mut stepped = false;
+        let mut asked = Vec::new();
         while let Some((at, change)) = changes.next_if(|(at, _)| *at <= now) {
             match change {
                 Change::Running(false) => old.forget(),
                 Change::Clock(_) => stepped = true,
+                Change::Admin(admin) => asked.push(*admin),
                 _ => {}
             }
             world.change(*at, change);
@@ -99,10 +107,16 @@ pub(crate) fn play(story: &Story, osd_passes: i64, chance: &mut Chance) -> Recor
         }
         let milliseconds = 1000 * (now + world.clock) + chance.within(0..=999);
         let clock = BEGIN + SignedDuration::from_millis(milliseconds);
-        let truth = Truth {
-            stepped,
-            ..truth(&world, &view, osd_passes)
-        };
+        let mut truth = truth(&world, &view, osd_passes);
+        truth.stepped = stepped;
+        for (thing, allowed) in &mut truth.down {
+            if world.is_quiet(thing, now) {
+                *allowed = None;
+            }
+        }
+        for admin in asked {
+            product.admin(admin, clock);
+        }
         let taken = match world.running {
             true => {
                 record.passes.push(now);
@@ -118,15 +132,21 @@ pub(crate) fn play(story: &Story, osd_passes: i64, chance: &mut Chance) -> Recor
                     .is_some_and(|to| to.to_string() == *address)
             };
             let own: Vec<&Entry> = taken.iter().filter(is_his).collect();
+            truth.mail = world.mail && world.running && product.reaches(address, clock);
             for fault in reader.pass(now, &own, &truth) {
                 record.faults.push((now, address, fault));
             }
         }
-        record.mails.extend(taken.into_iter().map(|entry| Arrived {
-            at: now,
-            to: entry.to.unwrap().to_string(),
-            alert: entry.alert,
-        }));
+        for entry in &taken {
+            let to = entry.to.as_ref().unwrap();
+            let alerts = entry.alerts().enumerate();
+            record.mails.extend(alerts.map(|(number, alert)| Arrived {
+                at: now,
+                to: to.to_string(),
+                alert: alert.clone(),
+                further: number > 0,
+            }));
+        }
     }
     record
 }
@@ -146,6 +166,8 @@ fn truth(world: &World, view: &View, osd_passes: i64) -> Truth {
         (CheckName::Nodes, nodes.as_ref().unwrap().is_ok()),
         (CheckName::Osds, osds.as_ref().unwrap().is_ok()),
     ];
+    let health = osds.as_ref().unwrap().is_ok();
+    let health = health.then_some(CheckName::Health);
     let mut down: BTreeMap<Thing, Option<i64>> = world
         .down()
         .map(|thing| {
@@ -164,6 +186,8 @@ fn truth(world: &World, view: &View, osd_passes: i64) -> Truth {
             (Thing::Storage(level), allowed)
         }));
     }
+    let held = Some(PASSES_ALLOWED + HEALTH_PASSES);
+    down.extend(world.errors().map(|error| (error, held)));
     let unseen = checks.iter().filter(|(_, seen)| !seen);
     let unseen = unseen.map(|(check, _)| Unseen::Check(*check));
     let leader = (!view.leader).then_some(Unseen::Leader);
@@ -181,6 +205,7 @@ fn truth(world: &World, view: &View, osd_passes: i64) -> Truth {
             .into_iter()
             .filter(|(_, seen)| *seen)
             .map(|(check, _)| check)
+            .chain(health)
             .collect(),
         mail: world.mail && world.running,
         stepped: false,
@@ -198,12 +223,15 @@ pub(crate) fn compare(scene: &Scene, record: &Record) -> Row {
         let last = record.passes.partition_point(|at| *at <= to);
         i64::try_from(last).unwrap() - i64::try_from(first).unwrap() - 1
     };
-    for (recipient, _) in RECIPIENTS {
+    for (recipient, _) in RECIPIENTS
+        .into_iter()
+        .chain([(NEWCOMER, &CheckName::ALL[..])])
+    {
         let mut open = ideal::of(scene, recipient);
-        row.ideal += open.iter().filter(|mail| !mail.optional).count();
+        row.ideal += open.iter().filter(|mail| mail.counts()).count();
         let mails = record.mails.iter();
         for mail in mails.filter(|mail| within(mail.at) && mail.to == recipient) {
-            row.mails += 1;
+            row.mails += usize::from(!mail.further);
             match open.iter().position(|one| one.is(&mail.alert, mail.at)) {
                 Some(at) => {
                     let expected = open.remove(at);

@@ -2,15 +2,22 @@
 //! mail server are simulated.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use petanotify::alert::{Observed, Present, Rules, judge_pass};
 use petanotify::audience::{catch_up, forget_what_is_over};
 use petanotify::check::CheckName;
+use petanotify::incident::Ack;
 use petanotify::late::bring_up_to_date;
 use petanotify::queue::{Attempt, Entry, Recovery};
-use petanotify::settings::{Checks, Notify, Recipient};
+use petanotify::settings::{Checks, HealthRules, Notify, Recipient};
+use petanotify::silence::{Scope, Silence, next_id};
 use petanotify::state::{self, State};
+
+use crate::world::{Admin, node_name};
 
 const CLUSTER: &str = "prod";
 
@@ -32,7 +39,71 @@ pub(crate) const RECIPIENTS: [(&str, &[CheckName]); 3] = [
     ("hosts@example.org", &[CheckName::Nodes]),
 ];
 
+/// Somebody who wants to hear of everything and comes later.
+pub(crate) const NEWCOMER: &str = "new@example.org";
+
+/// Who has quiet hours at times, and which.
+pub(crate) const SLEEPER: &str = "disks@example.org";
+const HOURS: &str = "22:00-07:00";
+
 impl Product {
+    /// An admin has done this, just before the pass of this moment.
+    pub(crate) fn admin(&mut self, admin: Admin, now: Timestamp) {
+        let seconds = |time: Option<u64>| time.map(Duration::from_secs);
+        match admin {
+            Admin::Silence(node, length) => {
+                let silences = &mut self.state.memory.silences;
+                silences.push(Silence {
+                    id: next_id(silences),
+                    scope: Scope {
+                        nodes: [node_name(node)].into(),
+                        ..Scope::default()
+                    },
+                    since: now,
+                    until: now + SignedDuration::from_secs(length),
+                    why: None,
+                    by: None,
+                });
+            }
+            Admin::Acknowledge(topic) => {
+                let ack = Ack {
+                    at: now,
+                    why: None,
+                    by: None,
+                };
+                self.state.memory.acknowledge(topic, Some(ack));
+            }
+            Admin::RemindEvery(time) => self.notify.remind_every = seconds(time),
+            Admin::HoldWhileNoOut(time) => self.checks.hold_while_noout = seconds(time),
+            Admin::QuietHours(on) => {
+                let sleeper = self.recipients.iter_mut();
+                for sleeper in sleeper.filter(|r| r.address.to_string() == SLEEPER) {
+                    sleeper.quiet_hours = on.then(|| HOURS.parse().unwrap());
+                }
+            }
+            Admin::Newcomer(true) => {
+                let address = NEWCOMER.parse().unwrap();
+                self.recipients.push(Recipient::of_everything(address));
+            }
+            Admin::Newcomer(false) => self
+                .recipients
+                .retain(|r| r.address.to_string() != NEWCOMER),
+            Admin::Health(on) => self.checks.health = on.then(HealthRules::default),
+        }
+    }
+
+    /// Whether mails that are not critical reach this recipient now.
+    pub(crate) fn reaches(&self, address: &str, now: Timestamp) -> bool {
+        let recipient = self
+            .recipients
+            .iter()
+            .find(|r| r.address.to_string() == address);
+        recipient.is_some_and(|recipient| {
+            let hours = recipient.quiet_hours.as_ref();
+            hours.is_none_or(|hours| hours.end(now, &TimeZone::UTC).is_none())
+        })
+    }
+
     pub(crate) fn new(now: Timestamp) -> Self {
         Product {
             state: State::beginning(now),
@@ -77,6 +148,7 @@ impl Product {
         catch_up(memory, queue, recipients, present);
         forget_what_is_over(memory, queue);
         bring_up_to_date(memory, queue, present);
+        queue.keep_hours(recipients, |hours| hours.end(now, &TimeZone::UTC), now);
         let mut taken = Vec::new();
         if !state.queue.is_empty() {
             let due: Vec<Entry> = state.queue.due(now).into_iter().cloned().collect();

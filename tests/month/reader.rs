@@ -16,6 +16,8 @@ pub(crate) enum Thing {
     Osd(i64),
     /// Over this level.
     Storage(Level),
+    /// What Ceph itself finds wrong, by the code of its health check.
+    Health(String),
     /// A check that sees nothing, or Consul without a leader.
     Blind(Unseen),
 }
@@ -27,6 +29,7 @@ impl Thing {
             Thing::Node(_) => CheckName::Nodes,
             Thing::Osd(_) => CheckName::Osds,
             Thing::Storage(_) => CheckName::Capacity,
+            Thing::Health(_) => CheckName::Health,
             Thing::Blind(unseen) => unseen.concerns(),
         }
     }
@@ -87,8 +90,7 @@ impl Content {
             Report::Osds(change) => {
                 changed!(change, |osd: &petanotify::facts::OsdId| Thing::Osd(osd.0))
             }
-            // No scene has it.
-            Report::Health(_) => Content::default(),
+            Report::Health(change) => changed!(change, |code: &String| Thing::Health(code.clone())),
             Report::Blind(change) => changed!(change, |unseen: &Unseen| Thing::Blind(*unseen)),
         };
         let with_nodes = alert.circumstances.of_nodes.values().flatten();
@@ -204,10 +206,12 @@ impl Reader {
         self.look(now, truth);
         let mut ended = Vec::new();
         for entry in mails {
-            let alert = &entry.alert;
             if !self.ids.insert(entry.id.clone()) {
                 faults.push(Fault::Repeated(format!("the mail {} again", entry.id)));
             }
+        }
+        let alerts = mails.iter();
+        for (entry, alert) in alerts.flat_map(|e| e.alerts().map(move |alert| (e, alert))) {
             let content = Content::of(alert);
             // One that is late says so, and how things stood when it was written.
             if entry.attempts == 0 {

@@ -4,10 +4,13 @@
 //! A thing is not seen when it happens. Consul's gossip takes a failed member for dead after 5 to 25 s, Ceph's heartbeats an
 //! OSD after 20 to 30 s, each on either side of a pass.
 
-use petanotify::facts::{Absence, Presence};
+use petanotify::alert::Topic;
+use petanotify::facts::{Absence, HealthSeverity, Presence};
 
 use crate::chance::Chance;
-use crate::world::{Answer, Change, Fill, NODES, OSDS_OF_NODE, REAPED, node_name, osds_of, rack};
+use crate::world::{
+    Admin, Answer, Change, Fill, NODES, OSDS_OF_NODE, REAPED, node_name, osds_of, rack,
+};
 
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -40,12 +43,20 @@ pub(crate) enum Scenario {
     OsdRemoved,
     OsdReplaced,
     OsdDestroyed,
+    Silenced,
+    SilenceForgotten,
+    Acknowledged,
+    Reminded,
+    HeldWhileNoOut,
+    NightFailures,
+    Newcomer,
+    CephUnwell,
 }
 
 impl Scenario {
-    /// All of them with the hours that each takes: a month.
-    pub(crate) const MONTH: [(Scenario, i64); 21] = [
-        (Scenario::Quiet, 84),
+    /// All of them with the hours that each takes: a month, and a little more.
+    pub(crate) const MONTH: [(Scenario, i64); 29] = [
+        (Scenario::Quiet, 60),
         (Scenario::DiskDies, 24),
         (Scenario::DiskFlaps, 24),
         (Scenario::HostReboots, 12),
@@ -66,7 +77,18 @@ impl Scenario {
         (Scenario::OsdRemoved, 24),
         (Scenario::OsdReplaced, 24),
         (Scenario::OsdDestroyed, 24),
+        (Scenario::Silenced, 12),
+        (Scenario::SilenceForgotten, 12),
+        (Scenario::Acknowledged, 12),
+        (Scenario::Reminded, 192),
+        (Scenario::HeldWhileNoOut, 12),
+        (Scenario::NightFailures, 48),
+        (Scenario::Newcomer, 12),
+        (Scenario::CephUnwell, 12),
     ];
+
+    /// So many of the first are what happens to a cluster by itself; in the others admins tell petanotify what they want.
+    const WITHOUT_ADMINS: usize = 21;
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -91,6 +113,14 @@ impl Scenario {
             Scenario::OsdRemoved => "an OSD is removed",
             Scenario::OsdReplaced => "an OSD is replaced",
             Scenario::OsdDestroyed => "an OSD is destroyed",
+            Scenario::Silenced => "a host is silenced for its reboot",
+            Scenario::SilenceForgotten => "a silence ends, the host is away",
+            Scenario::Acknowledged => "one is acknowledged, one is new",
+            Scenario::Reminded => "nobody does a thing: reminders",
+            Scenario::HeldWhileNoOut => "OSDs held back while noout is set",
+            Scenario::NightFailures => "disks die at night, quiet hours",
+            Scenario::Newcomer => "somebody comes in the midst of it",
+            Scenario::CephUnwell => "Ceph's own health is told",
         }
     }
 }
@@ -169,7 +199,7 @@ impl Story {
             changes: Vec::new(),
             outages: Vec::new(),
         };
-        let last = i64::try_from(Scenario::MONTH.len()).unwrap() - 1;
+        let last = i64::try_from(Scenario::WITHOUT_ADMINS).unwrap() - 1;
         for _ in 0..400 {
             let which = usize::try_from(stage.between(0, last)).unwrap();
             let (scenario, hours) = Scenario::MONTH[which];
@@ -442,7 +472,112 @@ impl Stage<'_> {
                 self.at(ended, Change::OsdUp(osd));
                 self.outage(osd, seen, ended);
             }
+            Scenario::Silenced => {
+                let node = self.any_node();
+                self.admin(begin, Admin::Silence(node, 2 * HOUR));
+                let from = begin + self.between(5 * MINUTE, 20 * MINUTE);
+                let to = from + self.between(20 * MINUTE, HOUR);
+                self.host_away(node, from, to, Going::Orderly);
+            }
+            Scenario::SilenceForgotten => {
+                let node = self.any_node();
+                self.admin(begin, Admin::Silence(node, HOUR));
+                let from = begin + self.between(5 * MINUTE, 20 * MINUTE);
+                let to = begin + self.between(3 * HOUR, 5 * HOUR);
+                self.host_away(node, from, to, Going::Orderly);
+                // It is news when the silence is over.
+                if let Some(outage) = self.outages.last_mut() {
+                    (outage.seen, outage.seen_whole) = (begin + HOUR, begin + HOUR + MINUTE);
+                }
+            }
+            Scenario::Acknowledged => self.acknowledged(begin),
+            Scenario::Reminded => {
+                let osd = self.any_osd();
+                let seen = self.osd_dies(osd, begin);
+                let ended = begin + 7 * DAY + self.between(HOUR, 4 * HOUR);
+                self.at(ended, Change::OsdUp(osd));
+                self.outage(osd, seen, ended);
+                self.admin(begin, Admin::RemindEvery(Some(24 * 3600)));
+                self.admin(ended + 10 * MINUTE, Admin::RemindEvery(None));
+            }
+            Scenario::HeldWhileNoOut => {
+                self.admin(begin - 3 * MINUTE, Admin::HoldWhileNoOut(Some(6 * 3600)));
+                self.at(begin - 2 * MINUTE, Change::NoOut(true));
+                let end = self.rolling_reboot(begin);
+                self.at(end + 10 * MINUTE, Change::NoOut(false));
+                self.admin(end + HOUR, Admin::HoldWhileNoOut(None));
+                // While others reboot, one of the first host is taken out of service for a while.
+                let osd = self.between(0, 11);
+                let seen = self.osd_dies(osd, begin + HOUR);
+                self.at(seen + HOUR, Change::OsdUp(osd));
+            }
+            Scenario::NightFailures => {
+                self.admin(begin, Admin::QuietHours(true));
+                // Two hours and one before midnight, whenever that is.
+                let midnight = begin - begin.rem_euclid(DAY) + DAY;
+                let osd = self.any_osd();
+                for (osd, from, hours) in [(osd, -HOUR, 3), ((osd + 40) % 240, 4 * HOUR, 6)] {
+                    let seen = self.osd_dies(osd, midnight + from);
+                    let ended = seen + hours * HOUR;
+                    self.at(ended, Change::OsdUp(osd));
+                    self.outage(osd, seen, ended);
+                }
+                self.admin(midnight + 12 * HOUR, Admin::QuietHours(false));
+            }
+            Scenario::Newcomer => {
+                let osd = self.any_osd();
+                let seen = self.osd_dies(osd, begin);
+                let ended = begin + self.between(5 * HOUR, 8 * HOUR);
+                self.at(ended, Change::OsdUp(osd));
+                self.outage(osd, seen, ended);
+                self.admin(begin + 2 * HOUR, Admin::Newcomer(true));
+                self.admin(ended + HOUR, Admin::Newcomer(false));
+            }
+            Scenario::CephUnwell => {
+                self.admin(begin - MINUTE, Admin::Health(true));
+                // What is only warned of comes and goes, and so does an error for a moment.
+                for (code, severity, from, length) in [
+                    ("SLOW_OPS", HealthSeverity::Warning, 0, 90),
+                    ("PG_NOT_DEEP_SCRUBBED", HealthSeverity::Warning, HOUR, HOUR),
+                    ("SLOW_OPS", HealthSeverity::Warning, 3 * HOUR, 300),
+                    ("PG_AVAILABILITY", HealthSeverity::Error, 4 * HOUR, 80),
+                ] {
+                    self.at(begin + from, Change::Health(code, Some(severity)));
+                    self.at(begin + from + length, Change::Health(code, None));
+                }
+                let from = begin + self.between(5 * HOUR, 6 * HOUR);
+                let to = from + self.between(HOUR, 3 * HOUR);
+                let damaged = |severity| Change::Health("PG_DAMAGED", severity);
+                self.spell(
+                    from,
+                    to,
+                    damaged(Some(HealthSeverity::Error)),
+                    damaged(None),
+                );
+                self.admin(to + HOUR, Admin::Health(false));
+            }
         }
+    }
+
+    fn admin(&mut self, second: i64, admin: Admin) {
+        self.at(second, Change::Admin(admin));
+    }
+
+    /// A disk dies and somebody knows of it; another one dies, is told, and is soon up again.
+    fn acknowledged(&mut self, begin: i64) {
+        self.admin(begin, Admin::RemindEvery(Some(3600)));
+        let osd = self.any_osd();
+        let seen = self.osd_dies(osd, begin);
+        let ended = begin + self.between(8 * HOUR, 9 * HOUR);
+        self.at(ended, Change::OsdUp(osd));
+        self.outage(osd, seen, ended);
+        self.admin(seen + 10 * MINUTE, Admin::Acknowledge(Topic::Osds));
+        let other = (osd + 40) % 240;
+        let seen = self.osd_dies(other, begin + 3 * HOUR);
+        let up = seen + 50 * MINUTE;
+        self.at(up, Change::OsdUp(other));
+        self.outage(other, seen, up);
+        self.admin(ended + 10 * MINUTE, Admin::RemindEvery(None));
     }
 
     fn no_quorum(&mut self, begin: i64) {

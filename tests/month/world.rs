@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petanotify::alert::Observed;
+use petanotify::alert::{Observed, Topic};
 use petanotify::check::capacity::{Level, Limits};
 use petanotify::facts::{
-    Absence, DownOsd, Flag, Host, Maintenance, Membership, OsdId, OsdTree, Presence, Usage,
+    Absence, DownOsd, Flag, Health, HealthCheck, HealthSeverity, Host, Maintenance, Membership,
+    OsdId, OsdTree, Presence, Usage,
 };
 
 use serde_json::{Value, json};
@@ -99,6 +100,29 @@ pub(crate) enum Change {
     Running(bool),
     /// By how many seconds its clock is ahead.
     Clock(i64),
+    /// What Ceph's health check of this code says; `None` is nothing.
+    Health(&'static str, Option<HealthSeverity>),
+    /// What an admin asks of petanotify.
+    Admin(Admin),
+}
+
+/// What an admin does with petanotify.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Admin {
+    /// `petanotify silence add --node`, for so many seconds.
+    Silence(usize, i64),
+    /// `petanotify ack`
+    Acknowledge(Topic),
+    /// `notify.remind_every`, in seconds.
+    RemindEvery(Option<u64>),
+    /// `checks.osds.hold_while_noout`, in seconds.
+    HoldWhileNoOut(Option<u64>),
+    /// Whether the recipient of disks has quiet hours.
+    QuietHours(bool),
+    /// Whether one more is to be told.
+    Newcomer(bool),
+    /// Whether Ceph's own health is told.
+    Health(bool),
 }
 
 /// What the `ceph` command does.
@@ -151,6 +175,10 @@ pub(crate) struct World {
     /// As of the last view.
     used_bytes: u64,
     no_out: bool,
+    health: BTreeMap<&'static str, HealthSeverity>,
+    /// The nodes that are silenced, each with the end of that.
+    silenced: BTreeMap<usize, i64>,
+    hold_while_noout: bool,
     pub(crate) mail: bool,
     pub(crate) running: bool,
     pub(crate) clock: i64,
@@ -188,6 +216,9 @@ impl World {
             },
             used_bytes: 0,
             no_out: false,
+            health: BTreeMap::new(),
+            silenced: BTreeMap::new(),
+            hold_while_noout: false,
             mail: true,
             running: true,
             clock: 0,
@@ -236,6 +267,23 @@ impl World {
             Change::Mail(takes) => self.mail = takes,
             Change::Running(running) => self.running = running,
             Change::Clock(ahead) => self.clock = ahead,
+            Change::Health(code, Some(severity)) => {
+                self.health.insert(code, severity);
+            }
+            Change::Health(code, None) => {
+                self.health.remove(code);
+            }
+            Change::Admin(Admin::Silence(node, seconds)) => {
+                self.silenced.insert(node, at + seconds + 60);
+            }
+            Change::Admin(Admin::HoldWhileNoOut(time)) => self.hold_while_noout = time.is_some(),
+            Change::Admin(
+                Admin::Acknowledge(_)
+                | Admin::RemindEvery(_)
+                | Admin::QuietHours(_)
+                | Admin::Newcomer(_)
+                | Admin::Health(_),
+            ) => {}
         }
     }
 
@@ -250,6 +298,7 @@ impl World {
             && self.figures
             && self.fill.to < 58.0
             && !self.no_out
+            && self.health.is_empty()
             && self.mail
             && self.running
             && self.clock == 0
@@ -269,8 +318,8 @@ impl World {
                 capacity: Some(ceph.clone().map(|()| self.usage())),
                 nodes: Some(Ok(self.membership())),
                 osds: Some(ceph.clone().map(|()| self.tree(at))),
-                maintenance: ceph.ok().map(|()| self.maintenance()),
-                health: None,
+                maintenance: ceph.clone().ok().map(|()| self.maintenance()),
+                health: Some(ceph.map(|()| self.health())),
             },
             leader: self.leader,
         }
@@ -333,6 +382,25 @@ impl World {
             .chain(osds.map(|(id, _)| Thing::Osd(*id)))
     }
 
+    /// The errors of Ceph's own health, which are told where that check is on.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = Thing> {
+        let errors = self.health.iter();
+        let errors = errors.filter(|(_, severity)| **severity == HealthSeverity::Error);
+        errors.map(|(code, _)| Thing::Health((*code).to_owned()))
+    }
+
+    /// Whether an admin has asked not to be told of it now.
+    pub(crate) fn is_quiet(&self, thing: &Thing, now: i64) -> bool {
+        let is_silenced = |node: &usize| self.silenced.get(node).is_some_and(|end| now < *end);
+        match thing {
+            Thing::Node(name) => (0..NODES).any(|n| node_name(n) == *name && is_silenced(&n)),
+            Thing::Osd(osd) => {
+                is_silenced(&node_of(*osd)) || (self.no_out && self.hold_while_noout)
+            }
+            Thing::Storage(_) | Thing::Health(_) | Thing::Blind(_) => false,
+        }
+    }
+
     /// Whether so much is used that it has to be told, or, which may have been told before, less than the margin below that;
     /// `None` where all is well.
     pub(crate) fn is_over(&self, level: Level) -> Option<bool> {
@@ -351,6 +419,18 @@ impl World {
         let node = self.osds.get(&osd).and_then(|osd| osd.node);
         let of_host = self.osds.values().filter(|osd| osd.node == node);
         node.is_some() && of_host.into_iter().all(|osd| osd.down.is_some())
+    }
+
+    fn health(&self) -> Health {
+        let check = |(code, severity): (&&str, &HealthSeverity)| {
+            let summary = format!("{code} in words");
+            let severity = *severity;
+            ((*code).to_owned(), HealthCheck { severity, summary })
+        };
+        Health {
+            checks: self.health.iter().map(check).collect(),
+            ..Health::default()
+        }
     }
 
     fn maintenance(&self) -> Maintenance {
