@@ -59,6 +59,7 @@ pub mod text;
 pub mod together;
 pub mod trouble;
 pub mod wording;
+pub mod words;
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
