@@ -62,7 +62,7 @@ pub mod wording;
 pub mod words;
 
 use std::process::ExitCode;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -72,6 +72,7 @@ use command::{Context, Done, Stop};
 use output::{Log, Look, Priority};
 use settings::environment::Environment;
 use store::Store;
+use words::{Language, Words};
 
 /// Runs a command and reports its failure.
 pub fn run(cli: &Cli) -> ExitCode {
@@ -184,6 +185,7 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
         log: log.clone(),
         now: to_the_millisecond(Timestamp::now()),
         zone: LazyLock::new(Box::new(|| zone.unwrap_or_else(TimeZone::system))),
+        words: LazyLock::new(|| Arc::new(Words::of(Language::English))),
         settings,
         environment,
     })

@@ -8,10 +8,12 @@ pub(crate) mod document;
 mod flapping;
 mod health;
 pub(crate) mod html;
+mod phrases;
 pub(crate) mod plain;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -35,6 +37,7 @@ use crate::queue::{Entry, MailId};
 use crate::severity::Severity;
 use crate::text::one_line;
 use crate::wording;
+use crate::words::Words;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
 const SUBJECT_CHARS: usize = 78;
@@ -64,6 +67,8 @@ pub struct Sender {
     pub now: Timestamp,
     /// Whether an HTML part goes with the plain text.
     pub html: bool,
+    /// What it is written with.
+    pub words: Arc<Words>,
 }
 
 /// A mail that leaves so long after it was raised says that it is late.
@@ -153,7 +158,7 @@ fn with_headers(
         .envelope(envelope(&sender.from, to)?)
         .from(sender.from.clone())
         .to(Mailbox::new(None, to.clone()))
-        .subject(subject_of(entry))
+        .subject(subject_of(entry, &sender.words))
         .date(SystemTime::from(date))
         .message_id(Some(match entry.is_digest() {
             true => id_at(alert, format_args!("digest.{}", entry.id)),
@@ -297,23 +302,23 @@ impl Header for Delayed {
 }
 
 /// The subject of a pending mail.
-pub fn subject_of(entry: &Entry) -> String {
+pub fn subject_of(entry: &Entry, words: &Words) -> String {
     match entry.is_digest() {
-        true => digest::subject(entry),
-        false => subject(&entry.alert),
+        true => digest::subject(entry, words),
+        false => subject(&entry.alert, words),
     }
 }
 
 /// The subject alone tells cluster, what and where, in 78 characters at most.
-pub fn subject(alert: &Alert) -> String {
-    let (cluster, headline) = title(alert);
+pub fn subject(alert: &Alert, words: &Words) -> String {
+    let (cluster, headline) = title(alert, words);
     // A name must not pass for an encoded word (RFC 2047, section 2): mail programs would decode it.
     format!("[{cluster}] {headline}").replace("=?", "??")
 }
 
 /// The cluster as the subject names it, and what stands behind it. Several wordings are tried, the fullest first, until one
 /// fits.
-fn title(alert: &Alert) -> (String, String) {
+fn title(alert: &Alert, words: &Words) -> (String, String) {
     let still = match alert.kind {
         Kind::Reminder => "still ",
         Kind::Raised | Kind::Updated | Kind::Cleared => "",
@@ -323,7 +328,7 @@ fn title(alert: &Alert) -> (String, String) {
     let length = match age(alert.began, alert.raised) {
         // The clock has been set back since: a pass cannot see the beginning and the end.
         Duration::ZERO => "unknown time".to_owned(),
-        length => wording::duration(length),
+        length => phrases::duration(words, length),
     };
     let wordings = match &alert.report {
         Report::Capacity(report) if alert.never_told => vec![format!(
@@ -333,7 +338,7 @@ fn title(alert: &Alert) -> (String, String) {
         )],
         Report::Nodes(change) if alert.never_told => nodes_were_down(change, &length),
         Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
-        Report::Health(change) if alert.never_told => health::was_wrong(change, &length),
+        Report::Health(change) if alert.never_told => health::was_wrong(change, &length, words),
         Report::Capacity(report) if cleared => vec![format!(
             "storage {} again (below {})",
             wording::capacity_level(report),
@@ -360,9 +365,9 @@ fn title(alert: &Alert) -> (String, String) {
             };
             flapping::subjects(change, alert.kind, &names)
         }
-        Report::Health(change) if cleared => health::cleared(change),
-        Report::Health(change) => health::wrong(change),
-        Report::Blind(change) => blind::subject(alert, change, &length),
+        Report::Health(change) if cleared => health::cleared(change, words),
+        Report::Health(change) => health::wrong(change, words),
+        Report::Blind(change) => blind::subject(alert, change, &length, words),
     };
     let cluster = wording::name(&alert.cluster);
     let room = |cluster: &str| SUBJECT_CHARS.saturating_sub("[] ".len() + cluster.chars().count());
@@ -512,11 +517,14 @@ fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Op
             Kind::Raised | Kind::Updated | Kind::Reminder => text.since(alert.began),
         };
         let (headline, kind) = match entry.is_digest() {
-            true => (digest::headline(entry), "After your quiet hours".to_owned()),
-            false => (title(alert).1, kind(alert)),
+            true => (
+                digest::headline(entry, &sender.words),
+                "After your quiet hours".to_owned(),
+            ),
+            false => (title(alert, &sender.words).1, kind(alert)),
         };
         let head = Head {
-            subject: &subject_of(entry),
+            subject: &subject_of(entry, &sender.words),
             headline: &headline,
             cluster: &wording::name(&alert.cluster),
             kind: &kind,
@@ -623,6 +631,7 @@ fn circumstances_text(text: &mut Text<'_>, circumstances: &Circumstances) {
 /// A mail's text while it is being written.
 struct Text<'a> {
     document: Document,
+    words: &'a Words,
     zone: &'a TimeZone,
     now: Timestamp,
 }
@@ -631,6 +640,7 @@ impl<'a> Text<'a> {
     fn of(alert: &Alert, sender: &'a Sender) -> Self {
         Text {
             document: Document::default(),
+            words: &sender.words,
             zone: &sender.zone,
             now: alert.as_of(),
         }
@@ -664,7 +674,7 @@ impl<'a> Text<'a> {
         format!(
             "since {} ({})",
             wording::time(since, self.zone),
-            wording::duration(length)
+            phrases::duration(self.words, length)
         )
     }
 
@@ -673,7 +683,7 @@ impl<'a> Text<'a> {
         format!(
             "{}, for {}",
             wording::time(from, self.zone),
-            wording::duration(age(from, until))
+            phrases::duration(self.words, age(from, until))
         )
     }
 
@@ -1095,6 +1105,7 @@ pub(crate) mod tests {
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
+    use crate::words::Language;
 
     pub(super) const BEGAN: &str = "2026-11-23T02:14:00Z";
     pub(super) const NOW: &str = "2026-11-23T02:31:00Z";
@@ -2133,7 +2144,17 @@ pub(crate) mod tests {
             node: "node1".to_owned(),
             now: at(NOW),
             html: false,
+            words: english(),
         }
+    }
+
+    fn english() -> Arc<Words> {
+        Arc::new(Words::of(Language::English))
+    }
+
+    /// The subject in English.
+    pub(crate) fn subject(alert: &Alert) -> String {
+        super::subject(alert, &english())
     }
 
     #[test]

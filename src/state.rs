@@ -314,7 +314,7 @@ mod tests {
             let subjects = state
                 .queue
                 .iter()
-                .map(|e| crate::message::subject(&e.alert));
+                .map(|e| crate::message::tests::subject(&e.alert));
             assert_eq!(
                 subjects.collect::<Vec<_>>(),
                 [

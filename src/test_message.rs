@@ -301,6 +301,7 @@ fn login(relay: &Relay) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
     use std::time::Duration;
 
     use jiff::tz::TimeZone;
@@ -309,6 +310,7 @@ mod tests {
     use crate::check::capacity::Limits;
     use crate::message::html::tests::assert_golden;
     use crate::settings::{Login, Secret};
+    use crate::words::{Language, Words};
 
     fn relay() -> Relay {
         Relay {
@@ -353,6 +355,7 @@ mod tests {
             node: "node1".to_owned(),
             now: made,
             html: false,
+            words: Arc::new(Words::of(Language::English)),
         };
         let recipients = [Recipient {
             checks: vec![CheckName::Capacity, CheckName::Osds],

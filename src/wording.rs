@@ -53,22 +53,50 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-/// A length of time in its two largest units: `40 s`, `3 min`, `2 h 10 min`, `5 d 3 h`.
-pub fn duration(length: Duration) -> String {
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Of one second.
+    Seconds,
+    /// Of 60 seconds.
+    Minutes,
+    /// Of 60 minutes.
+    Hours,
+    /// Of 24 hours.
+    Days,
+}
+
+/// A length of time in its two largest units; the second is left out where it adds nothing.
+pub fn units(length: Duration) -> ((u64, Unit), Option<(u64, Unit)>) {
     let seconds = length.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let two = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{large} {unit}"),
-        _ => format!("{large} {unit} {small} {small_unit}"),
-    };
-    if days > 0 {
-        two(days, "d", hours % 24, "h")
+    let (large, small) = if days > 0 {
+        ((days, Unit::Days), (hours % 24, Unit::Hours))
     } else if hours > 0 {
-        two(hours, "h", minutes % 60, "min")
+        ((hours, Unit::Hours), (minutes % 60, Unit::Minutes))
     } else if minutes > 0 {
-        format!("{minutes} min")
+        return ((minutes, Unit::Minutes), None);
     } else {
-        format!("{seconds} s")
+        return ((seconds, Unit::Seconds), None);
+    };
+    (large, Some(small).filter(|(number, _)| *number > 0))
+}
+
+/// A length of time in its two largest units: `40 s`, `3 min`, `2 h 10 min`, `5 d 3 h`.
+pub fn duration(length: Duration) -> String {
+    let one = |(number, unit)| {
+        let unit = match unit {
+            Unit::Seconds => "s",
+            Unit::Minutes => "min",
+            Unit::Hours => "h",
+            Unit::Days => "d",
+        };
+        format!("{number} {unit}")
+    };
+    let (large, small) = units(length);
+    match small {
+        None => one(large),
+        Some(small) => format!("{} {}", one(large), one(small)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -74,6 +75,12 @@ macro_rules! say {
     ($words:expr, $name:literal $(, $variable:ident = $value:expr)* $(,)?) => {
         $words.say($name, &[$((stringify!($variable), $value.into())),*])
     };
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Words({})", self.language.as_str())
+    }
 }
 
 impl Words {

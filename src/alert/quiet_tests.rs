@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::facts::Presence;
-use crate::message;
+use crate::message::tests::subject;
 use crate::silence::Scope;
 
 fn minute(minute: i64) -> Timestamp {
@@ -183,7 +183,7 @@ fn story(passes: &[Pass<'_>]) -> (Vec<String>, Memory, Vec<Alert>) {
         (pass.act)(&mut memory, now);
         let verdict = judge_pass(memory, observed(*pass), rules, now);
         memory = verdict.memory;
-        let subjects = verdict.alerts.iter().map(message::subject);
+        let subjects = verdict.alerts.iter().map(subject);
         let subjects: Vec<String> = subjects.map(|s| s.replace("[prod] ", "")).collect();
         told.push(subjects.join("; "));
         all.extend(verdict.alerts);
@@ -557,7 +557,7 @@ fn blindness_is_silenced_by_its_check() {
             };
             let verdict = judge_pass(memory, blind, rules, minute(at));
             memory = verdict.memory;
-            let alerts = verdict.alerts.iter().map(message::subject);
+            let alerts = verdict.alerts.iter().map(subject);
             subjects.extend(alerts.map(|subject| subject.replace("[prod] ", "")));
         }
         assert_eq!(subjects, told);

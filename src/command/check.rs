@@ -78,7 +78,7 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
     context.log.info(format!("the pass took {duration_ms} ms"));
 
     if options.format.json {
-        print_json(&pass.document(context.now, options, duration_ms, tally))?;
+        print_json(&pass.document(context, options, duration_ms, tally))?;
     } else if options.dry_run || output::stdout_is_terminal() {
         print(&pass.text(context, options, tally))?;
     }
@@ -187,7 +187,7 @@ impl Pass {
             log.notice(format!(
                 "{}: {}; {}",
                 alert.kind.as_str(),
-                message::subject(alert),
+                message::subject(alert, &context.words),
                 Details(alert)
             ));
         }
@@ -219,14 +219,14 @@ impl Pass {
             context.log.notice(format!(
                 "told to {}, who had not been told: {}; {}",
                 wording::list_first(to.iter().map(ToString::to_string), NAMED),
-                message::subject(alert),
+                message::subject(alert, &context.words),
                 Details(alert)
             ));
         }
         for entry in &self.forgotten {
             context.log.notice(format!(
                 "{} was not sent: that is no recipient any more; {}",
-                Mail(entry),
+                Mail(entry, &context.words),
                 Details(&entry.alert)
             ));
         }
@@ -289,7 +289,7 @@ impl Pass {
             for (alert, _) in &self.alerts {
                 context.log.error(format!(
                     "not mailed, for it could not be saved: {}; {}",
-                    message::subject(alert),
+                    message::subject(alert, &context.words),
                     Details(alert)
                 ));
             }
@@ -316,7 +316,7 @@ impl Pass {
 
     fn document(
         &self,
-        started: Timestamp,
+        context: &Context,
         options: cli::Check,
         duration_ms: u64,
         tally: Tally,
@@ -324,7 +324,7 @@ impl Pass {
         Document {
             version: 1,
             dry_run: options.dry_run,
-            started,
+            started: context.now,
             duration_ms,
             checks: self
                 .outcomes()
@@ -335,7 +335,7 @@ impl Pass {
                     error: outcome.error.clone(),
                 })
                 .collect(),
-            silences: (silence::lasting(&self.state.memory, started).into_iter())
+            silences: (silence::lasting(&self.state.memory, context.now).into_iter())
                 .map(silence::Document::of)
                 .collect(),
             alerts: self
@@ -345,7 +345,7 @@ impl Pass {
                 .map(|(alert, to)| AlertDocument {
                     check: alert.report.topic().as_str(),
                     kind: alert.kind.as_str(),
-                    subject: message::subject(alert),
+                    subject: message::subject(alert, &context.words),
                     severity: alert.severity(),
                     recipients: to.iter().map(ToString::to_string).collect(),
                 })
@@ -380,27 +380,28 @@ impl Pass {
             ));
             return text;
         }
-        text.push_str(&would_mail(&self.state.queue, context.now));
+        text.push_str(&would_mail(&self.state.queue, context));
         text
     }
 }
 
 /// What a pass would try to send now.
-fn would_mail(queue: &Queue, now: Timestamp) -> String {
-    let due = queue.due(now);
+fn would_mail(queue: &Queue, context: &Context) -> String {
+    let words = || &context.words;
+    let due = queue.due(context.now);
     let mut text = String::new();
     for entry in &due {
         let to = entry.to.as_ref().map(ToString::to_string);
         text.push_str(&format!(
             "would mail {}: {}\n",
             to.unwrap_or_default(),
-            message::subject_of(entry)
+            message::subject_of(entry, words())
         ));
     }
     for entry in queue.iter().filter(|entry| entry.to.is_none()) {
         text.push_str(&format!(
             "would keep, for nobody is to be told: {}\n",
-            message::subject(&entry.alert)
+            message::subject(&entry.alert, words())
         ));
     }
     let held = queue.held();

@@ -6,7 +6,7 @@ mod through;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -27,6 +27,7 @@ use crate::store::{Lock, SentList};
 use crate::test_message::place;
 use crate::text::one_line;
 use crate::wording;
+use crate::words::Words;
 
 /// One pass spends at most so long on mail.
 const MAIL_TIME: Duration = Duration::from_secs(50);
@@ -154,7 +155,7 @@ impl Record<'_> {
         let attempt = entry.attempts.saturating_add(1);
         log.notice(format_args!(
             "{} {how}; {} attempt={attempt}",
-            Mail(entry),
+            Mail(entry, &self.context.words),
             Details(&entry.alert)
         ));
         Ok(())
@@ -384,7 +385,7 @@ pub fn report_left_over(context: &Context, queue: &Queue) {
 }
 
 fn report_failure(context: &Context, entry: &Entry, fate: Fate) {
-    let mail = Mail(entry);
+    let mail = Mail(entry, &context.words);
     let attempt = entry.attempts;
     let words = entry.last_error.as_deref().unwrap_or_default();
     let details = Details(&entry.alert);
@@ -417,17 +418,17 @@ impl fmt::Display for Details<'_> {
 
 /// How the log calls a mail. To find the words takes longer than all else that is done for a mail which is not due, so it is
 /// left to those lines that are shown.
-pub(super) struct Mail<'a>(pub(super) &'a Entry);
+pub(super) struct Mail<'a>(pub(super) &'a Entry, pub(super) &'a LazyLock<Arc<Words>>);
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mail(entry) = self;
+        let Mail(entry, words) = self;
         write!(f, "mail {} to ", entry.id)?;
         match &entry.to {
             Some(to) => write!(f, "{to}")?,
             None => f.write_str("nobody yet")?,
         }
-        write!(f, ", \"{}\"", message::subject_of(entry))
+        write!(f, ", \"{}\"", message::subject_of(entry, words))
     }
 }
 

@@ -15,7 +15,7 @@ pub mod test_mail;
 mod watchers;
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -29,6 +29,7 @@ use crate::settings::environment::Environment;
 use crate::state::State;
 use crate::store::{LOCK_PATIENCE, Lock, LockError, Saved, Store};
 use crate::wording;
+use crate::words::Words;
 
 /// What every command starts from.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct Context {
     /// The time zone of mails and of `status`, so that what one tells is found in the other. To find the machine's, the whole
     /// time zone database is gone through, so only who needs it does.
     pub zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
+    /// What mails are written with, and so what their subjects are told by. Whoever tells of no mail never reads them.
+    pub words: LazyLock<Arc<Words>>,
 }
 
 impl Context {

@@ -13,6 +13,7 @@ use crate::message;
 use crate::queue::{Entry, Queue};
 use crate::text::fit;
 use crate::wording;
+use crate::words::Words;
 
 /// Lists the pending mails, oldest first.
 ///
@@ -27,7 +28,9 @@ pub fn list(context: &Context, format: Json) -> Result<Done, Stop> {
     if format.json {
         print_json(&Document {
             version: 1,
-            messages: queue.iter().map(Message::of).collect(),
+            messages: (queue.iter())
+                .map(|entry| Message::of(entry, &context.words))
+                .collect(),
         })?;
     } else {
         print(&table(&queue, context))?;
@@ -63,14 +66,14 @@ struct Message {
 }
 
 impl Message {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, words: &Words) -> Self {
         Message {
             id: entry.id.to_string(),
             check: entry.alert.report.topic().as_str(),
             kind: entry.alert.kind.as_str(),
             raised: entry.raised,
             to: entry.to.as_ref().map(ToString::to_string),
-            subject: message::subject_of(entry),
+            subject: message::subject_of(entry, words),
             alerts: entry.is_digest().then(|| entry.alerts().count()),
             attempts: entry.attempts,
             last_attempt: entry.last_attempt,
@@ -83,12 +86,12 @@ impl Message {
 }
 
 /// One line about what became of a mail.
-fn line(what: &str, entry: &Entry) -> String {
+fn line(what: &str, entry: &Entry, words: &Words) -> String {
     let to = match &entry.to {
         Some(to) => to.to_string(),
         None => "(nobody to tell yet)".to_owned(),
     };
-    let subject = message::subject_of(entry);
+    let subject = message::subject_of(entry, words);
     format!("{what:<9}  {}  {to}  {subject}\n", entry.id)
 }
 
@@ -125,7 +128,7 @@ fn table(queue: &Queue, context: &Context) -> String {
         let indent = " ".repeat(43);
         text.push_str(&format!(
             "{indent}{}\n",
-            fit(&message::subject_of(entry), room)
+            fit(&message::subject_of(entry, &context.words), room)
         ));
         if let Some(until) = entry.held_until {
             let until = wording::time(until, &context.zone);

@@ -1,5 +1,7 @@
 //! The ways of a mail by today's settings: mail servers, fallback, sender, recipients.
 
+use std::sync::Arc;
+
 use lettre::message::Mailbox;
 
 use super::Context;
@@ -87,6 +89,7 @@ pub fn sender(context: &Context, from: Mailbox) -> Sender {
         node: node_name(),
         now: context.now,
         html: context.settings.mail.html,
+        words: Arc::clone(&context.words),
     }
 }
 

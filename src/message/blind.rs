@@ -7,11 +7,12 @@ use crate::check::sight::Unseen;
 use crate::incident::{Change, Item, Kind};
 use crate::text::one_line;
 use crate::wording;
+use crate::words::Words;
 
 type Sight = Change<Unseen, String>;
 
 /// What is said in the subject of a mail about an incident of this length.
-pub(super) fn subject(alert: &Alert, change: &Sight, length: &str) -> Vec<String> {
+pub(super) fn subject(alert: &Alert, change: &Sight, length: &str, _words: &Words) -> Vec<String> {
     let checks = seen_again(change).join(", ");
     if alert.kind != Kind::Cleared {
         let down = down_keys(change);

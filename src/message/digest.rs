@@ -9,27 +9,28 @@ use crate::incident::Kind;
 use crate::queue::Entry;
 use crate::text::fit;
 use crate::wording;
+use crate::words::Words;
 
 /// So many alerts are told whole, of the others what would be their subject: after a night in which a node has come and gone
 /// every few minutes nobody reads more.
 const WHOLE: usize = 20;
 
 /// Names the cluster, how many alerts there are and, as far as there is room, what they say.
-pub(super) fn subject(entry: &Entry) -> String {
+pub(super) fn subject(entry: &Entry, words: &Words) -> String {
     let cluster = wording::name(&entry.alert.cluster);
     let head = format!("[{cluster}] ");
     let room = SUBJECT_CHARS.saturating_sub(head.chars().count());
     // See the subject of an alert of its own.
-    format!("{head}{}", titles(entry, room)).replace("=?", "??")
+    format!("{head}{}", titles(entry, room, words)).replace("=?", "??")
 }
 
 /// What stands behind the cluster in the subject.
-pub(super) fn headline(entry: &Entry) -> String {
-    titles(entry, SUBJECT_CHARS)
+pub(super) fn headline(entry: &Entry, words: &Words) -> String {
+    titles(entry, SUBJECT_CHARS, words)
 }
 
-fn titles(entry: &Entry, room: usize) -> String {
-    let told: Vec<String> = entry.alerts().map(|alert| title(alert).1).collect();
+fn titles(entry: &Entry, room: usize, words: &Words) -> String {
+    let told: Vec<String> = entry.alerts().map(|alert| title(alert, words).1).collect();
     let number = wording::count(told.len(), "alert");
     for shown in (1..=told.len()).rev() {
         let more = match told.len() - shown {
@@ -88,7 +89,10 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
             ),
             false => String::new(),
         };
-        format!("{number}. {} ({raised}{as_it_stood})", title(alert).1)
+        format!(
+            "{number}. {} ({raised}{as_it_stood})",
+            title(alert, &sender.words).1
+        )
     };
     for (number, alert) in (1..).zip(entry.alerts().take(WHOLE)) {
         text.now = alert.as_of();
@@ -114,6 +118,8 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
+
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
@@ -126,6 +132,7 @@ mod tests {
     use crate::quiet_hours::QuietHours;
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
+    use crate::words::Language;
 
     fn at(time: &str) -> Timestamp {
         format!("2026-11-24T{time}:00Z").parse().unwrap()
@@ -241,6 +248,7 @@ mod tests {
             node: "node1".to_owned(),
             now: at(now),
             html: false,
+            words: Arc::new(Words::of(Language::English)),
         };
         let mail = compose(entry, entry.to.as_ref().unwrap(), &sender).unwrap();
         String::from_utf8(mail).unwrap().replace("\r\n", "\n")
@@ -268,7 +276,7 @@ mod tests {
             ),
         ];
         for (alerts, expected) in cases {
-            let subject = subject_of(&digest(alerts));
+            let subject = subject_of(&digest(alerts), &Words::of(Language::English));
             assert_eq!(subject, *expected);
             assert!(subject.chars().count() <= SUBJECT_CHARS, "{subject}");
         }

@@ -8,11 +8,12 @@ use crate::alert::Alert;
 use crate::facts::{HealthCheck, HealthSeverity};
 use crate::incident::{Change, Ending, Item, Kind, OverItem};
 use crate::wording;
+use crate::words::Words;
 
 type Wrong = Change<String, HealthCheck>;
 
 /// `Ceph health: 2 errors: PG_DAMAGED, OSD_SCRUB_ERRORS`, and shorter ones.
-pub(super) fn wrong(change: &Wrong) -> Vec<String> {
+pub(super) fn wrong(change: &Wrong, _words: &Words) -> Vec<String> {
     // The culprit first: errors before warnings, and what is new before what has been told.
     let mut all: Vec<(&Item<String, HealthCheck>, bool)> =
         (change.new.iter().map(|item| (item, false)))
@@ -34,7 +35,7 @@ pub(super) fn wrong(change: &Wrong) -> Vec<String> {
 }
 
 /// `Ceph health was not fine: PG_DAMAGED (17 min)`
-pub(super) fn was_wrong(change: &Wrong, length: &str) -> Vec<String> {
+pub(super) fn was_wrong(change: &Wrong, length: &str, _words: &Words) -> Vec<String> {
     let codes: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
     let head = "Ceph health was not fine";
     let mut wordings = with_codes(head, &codes);
@@ -54,7 +55,7 @@ fn with_codes(head: &str, codes: &[&String]) -> Vec<String> {
 }
 
 /// Whether all is fine, or what is left does not count any more.
-pub(super) fn cleared(change: &Wrong) -> Vec<String> {
+pub(super) fn cleared(change: &Wrong, _words: &Words) -> Vec<String> {
     let words = match all_recovered(&change.over) {
         true => "Ceph health is fine again",
         false => "Ceph health: nothing is left that counts",

@@ -4,6 +4,7 @@ seconds = { $number } s
 minutes = { $number } min
 hours = { $number } h
 days = { $number } d
+two-units = { $large } { $small }
 osds = { $number ->
     [one] { $number } OSD
    *[other] { $number } OSDs

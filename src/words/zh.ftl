@@ -4,4 +4,5 @@ seconds = { $number } 秒
 minutes = { $number } 分钟
 hours = { $number } 小时
 days = { $number } 天
+two-units = { $large } { $small }
 osds = { $number } 个 OSD

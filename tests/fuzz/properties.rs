@@ -1,7 +1,7 @@
 //! What must hold whatever the input is: shared by the fuzz targets. A violation panics, which is what libFuzzer reports.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use petanotify::metrics::{self, Carried};
 use petanotify::queue::{Entry, Queue, Recovery};
 use petanotify::settings::{Checks, HealthRules, Hold, Notify, Recipient};
 use petanotify::state::{self, LastPass, State};
+use petanotify::words::{Language, Words};
 
 /// A file system in memory, so that a sync costs nothing.
 pub const MEMORY: &str = "/dev/shm";
@@ -40,6 +41,8 @@ pub fn recipient() -> Recipient {
     Recipient::of_everything("ops@example.org".parse().expect("an address"))
 }
 
+static WORDS: LazyLock<Arc<Words>> = LazyLock::new(|| Arc::new(Words::of(Language::English)));
+
 /// Who sends in these passes.
 pub fn sender(from: Mailbox) -> Sender {
     Sender {
@@ -47,6 +50,7 @@ pub fn sender(from: Mailbox) -> Sender {
         zone: TimeZone::UTC,
         node: "node1".to_owned(),
         html: true,
+        words: Arc::clone(&WORDS),
         now: minutes_later(30),
     }
 }
@@ -243,7 +247,7 @@ pub fn assert_survives(state: &State) {
 
 /// The mail of an entry can be composed, and nothing in it breaks out of its place.
 pub fn check_entry(entry: &Entry, sender: &Sender) {
-    assert_one_line(&message::subject(&entry.alert));
+    assert_one_line(&message::subject(&entry.alert, &sender.words));
     let to = match &entry.to {
         Some(to) => to.clone(),
         None => recipient().address,

@@ -9,13 +9,12 @@ use petanotify::alert::{Alert, Observed};
 use petanotify::check::CheckName;
 use petanotify::check::capacity::Level;
 use petanotify::check::sight::Unseen;
-use petanotify::message;
 use petanotify::queue::Entry;
 
 use crate::chance::Chance;
 use crate::ideal;
 use crate::old_service::OldService;
-use crate::product::{NEWCOMER, Product, RECIPIENTS};
+use crate::product::{NEWCOMER, Product, RECIPIENTS, subject};
 use crate::reader::{Fault, Reader, Thing, Truth};
 use crate::story::{MINUTE, Scene, Story};
 use crate::table::{self, Row};
@@ -280,12 +279,7 @@ fn a_month_is_told_truly_and_in_few_mails() {
     );
     if env::var_os("PETANOTIFY_MONTH_MAILS").is_some() {
         for mail in &record.mails {
-            println!(
-                "{:>9} {:<18} {}",
-                mail.at,
-                mail.to,
-                message::subject(&mail.alert)
-            );
+            println!("{:>9} {:<18} {}", mail.at, mail.to, subject(&mail.alert));
         }
     }
     print!("{}", table::table(&rows));
@@ -324,7 +318,7 @@ fn whatever_happens_at_once_nobody_is_told_falsely_or_not_at_all() {
             .iter()
             .filter(|mail| mail.to.starts_with("ops"))
         {
-            println!("{:>9} {}", mail.at, message::subject(&mail.alert));
+            println!("{:>9} {}", mail.at, subject(&mail.alert));
         }
     }
     for (at, who, fault) in record.faults.iter().take(COMPLAINTS) {

@@ -2,20 +2,23 @@
 //! mail server are simulated.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use petanotify::alert::{Observed, Present, Rules, judge_pass};
+use petanotify::alert::{Alert, Observed, Present, Rules, judge_pass};
 use petanotify::audience::{catch_up, forget_what_is_over};
 use petanotify::check::CheckName;
 use petanotify::incident::Ack;
 use petanotify::late::bring_up_to_date;
+use petanotify::message;
 use petanotify::queue::{Attempt, Entry, Recovery};
 use petanotify::settings::{Checks, HealthRules, Notify, Recipient};
 use petanotify::silence::{Scope, Silence, next_id};
 use petanotify::state::{self, State};
+use petanotify::words::{Language, Words};
 
 use crate::world::{Admin, node_name};
 
@@ -23,6 +26,13 @@ const CLUSTER: &str = "prod";
 
 /// After so many attempts a mail is dropped (`smtp.max_attempts`).
 const MAX_ATTEMPTS: u32 = 1440;
+
+static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::of(Language::English));
+
+/// The subject of the mail about an alert.
+pub(crate) fn subject(alert: &Alert) -> String {
+    message::subject(alert, &ENGLISH)
+}
 
 /// petanotify with its state.
 pub(crate) struct Product {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use petanotify::facts::{Absence, Membership, Presence};
-use petanotify::message;
 use serde_json::{Value, json};
 
 use crate::ceph::{Behaviour, Question, status};
@@ -13,7 +12,7 @@ use crate::chance::Chance;
 use crate::cluster::Cluster;
 use crate::consul::{Consul, Member};
 use crate::month::BEGIN;
-use crate::product::{Product, RECIPIENTS};
+use crate::product::{self, Product, RECIPIENTS};
 use crate::relay::{Fault, Stage};
 use crate::story::{MINUTE, Scenario, Story};
 use crate::world::{NODES, SERVERS, View, World, node_name};
@@ -69,7 +68,7 @@ fn simulated(story: &Story, seed: u64) -> Vec<Told> {
         let clock = BEGIN + SignedDuration::from_secs(now);
         for entry in product.pass(clock, view.observed, world.mail) {
             let to = entry.to.unwrap().to_string();
-            told.push((now, to, message::subject(&entry.alert)));
+            told.push((now, to, product::subject(&entry.alert)));
         }
     });
     told

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use petanotify::message;
-
 use crate::ideal::Expected;
 use crate::month::Arrived;
+use crate::product;
 use crate::reader::Fault;
 use crate::story::{HOUR, MINUTE, Scenario};
 
@@ -52,7 +51,7 @@ impl Row {
     /// A mail that nobody should have written.
     pub(crate) fn surplus(&mut self, mail: &Arrived, start: i64) {
         self.wrong += 1;
-        let subject = message::subject(&mail.alert);
+        let subject = product::subject(&mail.alert);
         self.complain(
             mail.at - start,
             &format!("{} should not have got: {subject}", mail.to),

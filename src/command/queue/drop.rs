@@ -43,8 +43,14 @@ pub fn give_up(context: &Context, options: &cli::Drop) -> Result<Done, Stop> {
         },
     };
     let ids: HashSet<MailId> = chosen.iter().map(|entry| entry.id.clone()).collect();
-    let lines: String = chosen.iter().map(|entry| line("dropped", entry)).collect();
-    let dropped = chosen.into_iter().map(Message::of).collect();
+    let lines: String = chosen
+        .iter()
+        .map(|entry| line("dropped", entry, &context.words))
+        .collect();
+    let dropped = chosen
+        .into_iter()
+        .map(|entry| Message::of(entry, &context.words))
+        .collect();
     if !ids.is_empty() {
         state.queue.remove(&ids);
         save(context, &lock, &mut state)?;

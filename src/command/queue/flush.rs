@@ -14,6 +14,7 @@ use crate::command::{Context, Done, Stop, load_to_change, print, print_json, sav
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
 use crate::state::State;
+use crate::words::Words;
 
 /// Tries all pending mails once, for as long as a pass may take, and saves what became of them. The cluster is not checked.
 /// An attempt counts as one of a pass does, but none is given up here.
@@ -57,12 +58,17 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
             version: 1,
             sent: tried.iter().filter(|t| t.outcome == Outcome::Sent).count(),
             queued: state.queue.len(),
-            messages: tried.iter().map(Message::of).collect(),
+            messages: tried
+                .iter()
+                .map(|tried| Message::of(tried, &context.words))
+                .collect(),
         })?;
     } else if tried.is_empty() {
         print("No mail is pending.\n")?;
     } else {
-        let lines = tried.iter().map(|t| line(t.outcome.in_words(), t.entry));
+        let lines = tried
+            .iter()
+            .map(|t| line(t.outcome.in_words(), t.entry, &context.words));
         print(&lines.collect::<String>())?;
     }
     if delivered {
@@ -144,13 +150,13 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn of(tried: &Tried<'a>) -> Self {
+    fn of(tried: &Tried<'a>, words: &Words) -> Self {
         let Tried { entry, outcome } = *tried;
         let sent = outcome == Outcome::Sent;
         Message {
             id: &entry.id,
             to: entry.to.as_ref().map(ToString::to_string),
-            subject: message::subject_of(entry),
+            subject: message::subject_of(entry, words),
             outcome,
             attempts: entry.attempts.saturating_add(u32::from(sent)),
             last_error: entry.last_error.as_deref().filter(|_| !sent),

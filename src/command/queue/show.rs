@@ -47,7 +47,7 @@ pub fn show(context: &Context, options: &cli::Show) -> Result<Done, Stop> {
     if options.format.json {
         print_json(&Document {
             version: 1,
-            message: Message::of(entry),
+            message: Message::of(entry, &context.words),
             mail: whole().map_err(Stop::Output)?,
         })?;
     } else if options.raw || !output::stdout_is_terminal() {

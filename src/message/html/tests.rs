@@ -16,9 +16,9 @@ use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Ending, Kind};
 use crate::message::document::Document;
 use crate::message::tests::{
-    BEGAN, NOW, alert, change, entry_to, examples, item, osd, over, sender,
+    BEGAN, NOW, alert, change, entry_to, examples, item, osd, over, sender, subject,
 };
-use crate::message::{Sender, compose, parts, subject};
+use crate::message::{Sender, compose, parts};
 
 /// The HTML part of the mail about an alert.
 pub(crate) fn html(alert: &Alert) -> String {
