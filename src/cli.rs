@@ -13,6 +13,7 @@ use crate::check::CheckName;
 use crate::selection::IdPrefix;
 use crate::settings::duration;
 use crate::silence::{self, OsdRange};
+use crate::words::Language;
 
 /// Tells the administrators of a PetaSAN or Ceph cluster by e-mail what is wrong
 ///
@@ -142,7 +143,7 @@ Examples:
   petanotify test-mail                   to every recipient
   petanotify test-mail ops@example.org   to somebody in particular")]
     TestMail(TestMail),
-    /// The configuration: check, show, init
+    /// The configuration: check, show, templates, init
     #[command(
         subcommand,
         after_long_help = "\
@@ -316,6 +317,11 @@ fn check_names() -> impl TypedValueParser<Value = CheckName> {
     })
 }
 
+fn languages() -> impl TypedValueParser<Value = Language> {
+    let names = PossibleValuesParser::new(Language::ALL.map(Language::as_str));
+    names.try_map(|name| Language::named(&name).ok_or("no such language"))
+}
+
 fn silence_length(text: &str) -> Result<Duration, String> {
     duration::parse(text, silence::LONGEST)
 }
@@ -400,12 +406,26 @@ Examples:
   petanotify config show
   petanotify --config new.toml config show   is this file right?")]
     Show(Json),
+    /// What mails say, message by message, to begin an own wording with
+    #[command(after_long_help = "\
+Examples:
+  petanotify config templates                 in the language of the mails
+  petanotify config templates --language de   in German")]
+    Templates(Templates),
     /// Write the commented example, never over a file that is there
     #[command(after_long_help = "\
 Examples:
   petanotify config init                 where it is looked for
   petanotify config init /tmp/new.toml   somewhere else, to compare with")]
     Init(Init),
+}
+
+/// What `config templates` prints.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Templates {
+    /// In this language; by default in that of the mails
+    #[arg(long, value_name = "LANGUAGE", value_parser = languages())]
+    pub language: Option<Language>,
 }
 
 /// Where `config init` writes.

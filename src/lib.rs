@@ -54,6 +54,7 @@ pub mod silence;
 pub mod smtp;
 pub mod state;
 pub mod store;
+pub mod templates;
 pub mod test_message;
 pub mod text;
 pub mod together;
@@ -72,7 +73,6 @@ use command::{Context, Done, Stop};
 use output::{Log, Look, Priority};
 use settings::environment::Environment;
 use store::Store;
-use words::{Language, Words};
 
 /// Runs a command and reports its failure.
 pub fn run(cli: &Cli) -> ExitCode {
@@ -146,6 +146,9 @@ fn dispatch(cli: &Cli, environment: Environment, log: &Log) -> Result<Done, Stop
         Command::Config(Config::Show(format)) => {
             command::config::show::show(&context(environment)?, *format)
         }
+        Command::Config(Config::Templates(options)) => {
+            command::config::templates::templates(&context(environment)?, *options)
+        }
         // What is to be written need not be there, nor right.
         Command::Config(Config::Init(options)) => {
             let flag = cli.global.config.as_deref();
@@ -185,7 +188,7 @@ fn context(cli: &Cli, environment: Environment, log: &Log) -> Result<Context, St
         log: log.clone(),
         now: to_the_millisecond(Timestamp::now()),
         zone: LazyLock::new(Box::new(|| zone.unwrap_or_else(TimeZone::system))),
-        words: LazyLock::new(|| Arc::new(Words::of(Language::English))),
+        words: Arc::new(templates::words(&settings.mail, log)),
         settings,
         environment,
     })

@@ -40,6 +40,12 @@ impl Language {
         }
     }
 
+    /// The language of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Language::ALL.into_iter();
+        all.find(|language| language.as_str() == name)
+    }
+
     fn id(self) -> LanguageIdentifier {
         match self {
             Language::English => langid!("en"),

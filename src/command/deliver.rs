@@ -6,7 +6,7 @@ mod through;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -418,7 +418,7 @@ impl fmt::Display for Details<'_> {
 
 /// How the log calls a mail. To find the words takes longer than all else that is done for a mail which is not due, so it is
 /// left to those lines that are shown.
-pub(super) struct Mail<'a>(pub(super) &'a Entry, pub(super) &'a LazyLock<Arc<Words>>);
+pub(super) struct Mail<'a>(pub(super) &'a Entry, pub(super) &'a Words);
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

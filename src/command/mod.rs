@@ -52,7 +52,7 @@ pub struct Context {
     /// time zone database is gone through, so only who needs it does.
     pub zone: LazyLock<TimeZone, Box<dyn FnOnce() -> TimeZone + Send>>,
     /// What mails are written with, and so what their subjects are told by. Whoever tells of no mail never reads them.
-    pub words: LazyLock<Arc<Words>>,
+    pub words: Arc<Words>,
 }
 
 impl Context {

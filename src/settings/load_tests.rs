@@ -13,6 +13,7 @@ use super::{HealthRules, Hold, Origin, Security, Settings, load};
 use crate::check::CheckName;
 use crate::facts::HealthSeverity;
 use crate::severity::Severity;
+use crate::words::Language;
 
 const FILE: &str = "/etc/petanotify/petanotify.toml";
 
@@ -92,6 +93,8 @@ fn no_file_at_all_is_complete() {
     };
     assert_eq!(settings.notify.flapping, Some(flapping));
     assert!(settings.mail.html && settings.mail.time_zone.is_none());
+    assert_eq!(settings.mail.language, Language::English);
+    assert_eq!(settings.mail.template_dir, None);
     assert_eq!(settings.smtp.first.host, None);
     assert_eq!(settings.smtp.first.security, Security::Starttls);
     assert!(settings.smtp.first.verify && !settings.smtp.first.allow_plain_login);
@@ -165,6 +168,8 @@ down_after = "15m"
 
 [mail]
 html = false
+language = "de"
+template_dir = "templates"
 time_zone = "Europe/Berlin"
 
 [smtp]
@@ -239,6 +244,11 @@ file = "state/state.json"
         Some(Duration::from_secs(86_400))
     );
     assert!(!settings.mail.html);
+    assert_eq!(settings.mail.language, Language::German);
+    assert_eq!(
+        settings.mail.template_dir,
+        Some(PathBuf::from("/etc/petanotify/templates"))
+    );
     let health = settings.checks.health.as_ref().unwrap();
     assert_eq!(health.scope.level, HealthSeverity::Warning);
     assert_eq!(
@@ -273,13 +283,13 @@ file = "state/state.json"
     assert!(settings.shown.iter().all(|line| line.value.is_some()));
     assert_eq!(
         shown(&settings, "smtp.port"),
-        (Some("587".to_owned()), Origin::File { line: 63 })
+        (Some("587".to_owned()), Origin::File { line: 65 })
     );
     assert_eq!(
         settings.warnings,
         [
             format!(
-                "{FILE}: line 103, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
+                "{FILE}: line 105, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
                  what is critical comes at any hour"
             ),
             format!("{FILE}: line 109, heartbeat.url: has no effect beside heartbeat.url_file"),
@@ -724,6 +734,10 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "fallback.command = []",
             "line 1, fallback.command: must not be empty; write a list of texts, e.g. [\"/usr/sbin/sendmail\", \"-t\", \"-i\"]",
+        ),
+        (
+            "mail.language = \"fr\"",
+            "line 1, mail.language: \"fr\" is none of \"en\", \"de\", \"zh\"",
         ),
         (
             "fallback.timeout = 20",

@@ -20,6 +20,7 @@ use crate::check::capacity::Limits;
 use crate::check::health::Scope;
 use crate::flapping::{MOST_DOWNS, Rule};
 use crate::severity::Severity;
+use crate::words::Language;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -398,6 +399,8 @@ fn flapping(keys: &mut Keys) -> Option<Rule> {
 fn mail(keys: &mut Keys) -> (Mail, Option<String>) {
     let mail = Mail {
         html: keys.flag("mail.html", None, true),
+        language: keys.with_default("mail.language", value::language, Language::default()),
+        template_dir: keys.path("mail.template_dir", None),
         time_zone: None,
     };
     (mail, keys.optional("mail.time_zone", value::text))

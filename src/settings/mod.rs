@@ -36,6 +36,7 @@ use crate::facts::HealthSeverity;
 use crate::flapping::Rule;
 use crate::quiet_hours::QuietHours;
 use crate::severity::Severity;
+use crate::words::Language;
 
 /// Finds and reads the configuration file, joins it with the environment and the defaults, and reads the secrets' files.
 ///
@@ -301,6 +302,10 @@ impl Default for Notify {
 pub struct Mail {
     /// Whether an HTML part goes with the plain text.
     pub html: bool,
+    /// The language that they are in.
+    pub language: Language,
+    /// The folder of files in which an admin replaces what they say; `None` is none.
+    pub template_dir: Option<PathBuf>,
     /// The time zone of the times; `None` is the machine's.
     pub time_zone: Option<TimeZone>,
 }

@@ -15,6 +15,7 @@ use crate::facts::HealthSeverity;
 use crate::quiet_hours::QuietHours;
 use crate::severity::Severity;
 use crate::text::one_line;
+use crate::words::Language;
 
 /// How a value is written in the file.
 pub(super) trait Written {
@@ -375,6 +376,15 @@ pub(super) fn severity(value: &DeValue) -> Result<Severity, String> {
     }
 }
 
+/// A language that mails can be in.
+pub(super) fn language(value: &DeValue) -> Result<Language, String> {
+    let name = text(value)?;
+    Language::named(&name).ok_or_else(|| {
+        let allowed = Language::ALL.map(|language| language.written());
+        format!("\"{name}\" is none of {}", allowed.join(", "))
+    })
+}
+
 /// Hours of the day.
 pub(super) fn quiet_hours(value: &DeValue) -> Result<QuietHours, String> {
     text(value)?.parse()
@@ -411,6 +421,12 @@ impl Written for str {
 }
 
 impl Written for String {
+    fn written(&self) -> String {
+        self.as_str().written()
+    }
+}
+
+impl Written for Language {
     fn written(&self) -> String {
         self.as_str().written()
     }

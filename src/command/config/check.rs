@@ -30,8 +30,10 @@ use crate::settings::ways::Command as Fallback;
 use crate::settings::{self, Relay, Via, petasan_cache};
 use crate::smtp::probe::{Probe, probe};
 use crate::store::survey::Survey;
+use crate::templates;
 use crate::trouble::apart;
 use crate::wording;
+use crate::words;
 
 /// One mail server may take as long as all the mails of a pass.
 const MAIL_TIME: Duration = Duration::from_secs(50);
@@ -55,6 +57,13 @@ pub fn check(context: &Context, format: Json) -> Result<Done, Stop> {
 
         let file = settings.config_file.as_deref();
         report.add(finding::config::judge(file, &settings.warnings))?;
+        if let Some(folder) = &settings.mail.template_dir {
+            let language = settings.mail.language;
+            let file = templates::file(folder, language);
+            let found = templates::read(&file).map(|text| words::replaced(&text, language));
+            let found = found.map_err(|error| format!("{error:#}"));
+            report.add(finding::config::judge_templates(&file, language, found))?;
+        }
 
         let machine = joined(machine);
         let units = machine.units.as_deref().map(Units::parse);
