@@ -2,8 +2,9 @@
 //!
 //! One rule serves nodes, OSDs and blind checks alike: an incident runs from the first thing that counts as down until
 //! nothing of what it has told is down any more; a new thing in between is an update that lists everything; the end of the
-//! last one is the clearing. What does not count yet neither begins an incident nor keeps one open. What flaps is one thing of
-//! the incident until it is calm, however often it is up or down. Pure: the clock is an argument.
+//! last one is the clearing. What does not count yet neither begins an incident nor keeps one open, unless it has been told
+//! before and is down again: no mail may look as if that were up. What flaps is one thing of the incident until it is calm,
+//! however often it is up or down. Pure: the clock is an argument.
 
 #[cfg(test)]
 mod flapping_tests;
@@ -163,7 +164,7 @@ pub struct Watch<K, T> {
     /// What is down, counted yet or not, and what flaps, be it down or up just now.
     #[serde(with = "together::map")]
     pub down: BTreeMap<K, Down<T>>,
-    /// What the open incident was about and what is no longer down.
+    /// What the open incident was about and what is no longer down, or down again and not announced yet.
     #[serde(with = "together::map")]
     pub over: BTreeMap<K, Over<T>>,
     /// When things went down of late; nothing of those that did not.
@@ -250,7 +251,13 @@ impl<K, T> Watch<K, T> {
     }
 }
 
-impl<K: Clone, T: Clone> Watch<K, T> {
+impl<K: Ord + Clone, T: Clone> Watch<K, T> {
+    /// Whether anything that the open incident has told of is down, for the first time or again.
+    fn is_lasting(&self) -> bool {
+        let mut down = self.down.iter();
+        down.any(|(key, down)| down.announced || self.over.contains_key(key))
+    }
+
     /// Everything that has been told of, as news.
     pub fn as_news(&self) -> Change<K, T> {
         let announced = self.down.iter().filter(|(_, down)| down.announced);
@@ -258,8 +265,18 @@ impl<K: Clone, T: Clone> Watch<K, T> {
         Change {
             new: new.collect(),
             still: Vec::new(),
-            over: over_items_of(&self.over),
+            over: self.over_items(),
         }
+    }
+
+    fn over_items(&self) -> Vec<OverItem<K, T>> {
+        let over = self.over.iter();
+        let over = over.filter(|(key, _)| !self.down.contains_key(key));
+        let items = over.map(|(key, was)| OverItem {
+            key: key.clone(),
+            was: was.clone(),
+        });
+        items.collect()
     }
 }
 
@@ -278,7 +295,7 @@ impl<K: Ord + Clone, T: Clone> Watch<K, T> {
         Change {
             new,
             still,
-            over: over_items_of(&self.over),
+            over: self.over_items(),
         }
     }
 }
@@ -290,14 +307,6 @@ fn item_of<K: Clone, T: Clone>(key: &K, down: &Down<T>) -> Item<K, T> {
         flapping: down.flapping,
         what: down.what.clone(),
     }
-}
-
-fn over_items_of<K: Clone, T: Clone>(over: &BTreeMap<K, Over<T>>) -> Vec<OverItem<K, T>> {
-    let items = over.iter().map(|(key, was)| OverItem {
-        key: key.clone(),
-        was: was.clone(),
-    });
-    items.collect()
 }
 
 /// One thing that is down, or flaps.
@@ -616,7 +625,7 @@ pub fn judge<K: Ord + Clone, T: Clone>(
                 .any(|(key, d)| !d.announced && policy.tells(key, d));
             if anything_new {
                 (Kind::Updated, incident)
-            } else if memory.down.values().all(|down| !down.announced) {
+            } else if !memory.is_lasting() {
                 (Kind::Cleared, incident)
             } else if incident.reminder_due(policy.remind_every, now)
                 && policy.is_worth_a_reminder(&memory)
@@ -680,14 +689,17 @@ fn take_up<K: Ord + Clone, T>(
                 entry.announced &= told;
             }
         }
-        let over = memory.over.remove(&key);
+        let over = memory.over.get(&key);
         // Who has been told that it flaps, and not yet that it was calm for a while, hears nothing new.
         let still_flaps = entry.flapping.is_some()
-            && (policy.flapping.as_ref().zip(over.as_ref())).is_some_and(|(rule, over)| {
+            && (policy.flapping.as_ref().zip(over)).is_some_and(|(rule, over)| {
                 let told = memory.incident.as_ref().map(|incident| incident.last_alert);
                 told.is_some_and(|told| !over.is_told_to_be_calm(rule, told))
             });
         entry.announced |= still_flaps || memory.acknowledged.contains(&key);
+        if entry.announced {
+            memory.over.remove(&key);
+        }
         memory.down.insert(key, entry);
     }
     for (key, mut was) in before {
@@ -715,6 +727,8 @@ fn take_up<K: Ord + Clone, T>(
                 what: was.what,
             };
             memory.over.insert(key, over);
+        } else if let (Ending::Recovered, Some(over)) = (ending, memory.over.get_mut(&key)) {
+            over.until = now;
         }
     }
 }
@@ -762,7 +776,7 @@ fn is_over<T>(was: &mut Down<T>, rule: &Rule, now: Timestamp) -> bool {
 /// Writes down that everything that counts has been told, and makes the alert that tells it.
 fn tell<K: Ord + Clone, T: Clone>(
     memory: &mut Watch<K, T>,
-    kind: Kind,
+    mut kind: Kind,
     mut incident: Incident,
     policy: &Policy<'_, K, T>,
     now: Timestamp,
@@ -773,14 +787,21 @@ fn tell<K: Ord + Clone, T: Clone>(
         over: Vec::new(),
     };
     for (key, down) in &mut memory.down {
+        let is_known = memory.over.contains_key(key);
         if down.announced {
             change.still.push(item_of(key, down));
-        } else if policy.tells(key, down) {
+        } else if policy.tells(key, down) || (is_known && !(policy.quiet)(key, down)) {
             change.new.push(item_of(key, down));
             down.announced = true;
+            memory.over.remove(key);
+        } else if is_known {
+            change.still.push(item_of(key, down));
         }
     }
-    change.over = over_items_of(&memory.over);
+    change.over = memory.over_items();
+    if kind == Kind::Reminder && !change.new.is_empty() {
+        kind = Kind::Updated;
+    }
     let sequence = match kind {
         Kind::Raised => 0,
         Kind::Updated | Kind::Reminder | Kind::Cleared => incident.next_alert(kind, now),
@@ -966,6 +987,39 @@ mod tests {
                 &[&[1], &[1], &[1, 2], &[1], &[]],
                 &["-", "raised0 1//", "-", "-", "cleared1 //1"],
             ),
+            (
+                "what has been told and is down again is told with the next, before it counts",
+                2,
+                &[&[1, 2], &[1, 2], &[1], &[1, 3], &[1, 2, 3], &[1, 2, 3], &[]],
+                &[
+                    "-",
+                    "raised0 12//",
+                    "-",
+                    "-",
+                    "updated1 23/1/",
+                    "-",
+                    "cleared2 //123",
+                ],
+            ),
+            (
+                "what has been told and is down again keeps the incident open, before it counts",
+                2,
+                &[&[1, 2], &[1, 2], &[1], &[2], &[2], &[]],
+                &[
+                    "-",
+                    "raised0 12//",
+                    "-",
+                    "-",
+                    "updated1 2//1",
+                    "cleared2 //12",
+                ],
+            ),
+            (
+                "what has been told and is down again for a moment is up again at the end",
+                2,
+                &[&[1, 2], &[1, 2], &[1], &[1, 2], &[1], &[]],
+                &["-", "raised0 12//", "-", "-", "-", "cleared1 //12"],
+            ),
         ];
         for (name, hold, passes, expected) in cases {
             assert_eq!(&story(*hold, passes), expected, "{name}");
@@ -1060,6 +1114,25 @@ mod tests {
                     (&[1], &[], NO),
                 ],
                 &["raised0 1//", "cleared1 //1", "-", "raised0 1//"],
+            ),
+            (
+                "what has been told and is down again, quiet, is no news, but in every mail",
+                &[
+                    (&[1, 2], &[], NO),
+                    (&[1], &[2], NO),
+                    (&[1, 2, 3], &[2], NO),
+                    (&[2], &[2], NO),
+                    (&[2], &[], NO),
+                    (&[], &[], NO),
+                ],
+                &[
+                    "raised0 12//",
+                    "-",
+                    "updated1 3/12/",
+                    "-",
+                    "updated2 2//13",
+                    "cleared3 //123",
+                ],
             ),
             (
                 "reminders go on about what is not quiet",

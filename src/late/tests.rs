@@ -310,8 +310,11 @@ fn what_is_down_again_and_does_not_count_yet_is_in_the_mail_that_names_it() {
         ("1 6", &["ops: raised new 1+6 (4)"]),
         ("1 6 11", &["ops: raised new 1+6 (5)"]),
         // What is down does not count yet: the incident is over, and the next one is another.
-        ("11", &["ops: cleared over 6 (6)"]),
-        ("11", &["ops: cleared over 6 (6)", "ops: raised new 11 (7)"]),
+        ("11", &["ops: cleared over 1+6 (6)"]),
+        (
+            "11",
+            &["ops: cleared over 1+6 (6)", "ops: raised new 11 (7)"],
+        ),
     ];
     assert_story("hold_passes = 3", passes, story);
 }
