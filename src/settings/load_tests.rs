@@ -292,7 +292,7 @@ file = "state/state.json"
                 "{FILE}: line 105, recipient[1].quiet_hours: has no effect with severity = \"critical\": \
                  what is critical comes at any hour"
             ),
-            format!("{FILE}: line 109, heartbeat.url: has no effect beside heartbeat.url_file"),
+            format!("{FILE}: line 111, heartbeat.url: has no effect beside heartbeat.url_file"),
         ]
     );
 }
