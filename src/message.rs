@@ -3,12 +3,13 @@
 mod blind;
 pub(crate) mod body;
 mod cause;
+pub(crate) mod checks;
 mod digest;
 pub(crate) mod document;
 mod flapping;
 mod health;
 pub(crate) mod html;
-mod phrases;
+pub(crate) mod phrases;
 pub(crate) mod plain;
 
 use std::cmp::Reverse;
@@ -34,6 +35,7 @@ use crate::check::capacity::{Level, Reading};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
+use crate::say;
 use crate::severity::Severity;
 use crate::text::one_line;
 use crate::wording;
@@ -312,7 +314,11 @@ pub fn subject_of(entry: &Entry, words: &Words) -> String {
 /// The subject alone tells cluster, what and where, in 78 characters at most.
 pub fn subject(alert: &Alert, words: &Words) -> String {
     let (cluster, headline) = title(alert, words);
-    // A name must not pass for an encoded word (RFC 2047, section 2): mail programs would decode it.
+    in_subject(&cluster, &headline)
+}
+
+/// No name may pass for an encoded word (RFC 2047, section 2): mail programs would decode it.
+pub(crate) fn in_subject(cluster: &str, headline: &str) -> String {
     format!("[{cluster}] {headline}").replace("=?", "??")
 }
 
@@ -369,11 +375,23 @@ fn title(alert: &Alert, words: &Words) -> (String, String) {
         Report::Health(change) => health::wrong(change, words),
         Report::Blind(change) => blind::subject(alert, change, &length, words),
     };
-    let cluster = wording::name(&alert.cluster);
+    let wordings = wordings.into_iter();
+    fitted(
+        &alert.cluster,
+        wordings.map(|wording| format!("{still}{wording}")),
+    )
+}
+
+/// The cluster as the subject names it, and the first of these headlines that fits behind it, or else the last one, cut.
+pub(crate) fn fitted(
+    cluster: &str,
+    headlines: impl IntoIterator<Item = String>,
+) -> (String, String) {
+    let cluster = wording::name(cluster);
     let room = |cluster: &str| SUBJECT_CHARS.saturating_sub("[] ".len() + cluster.chars().count());
     let mut headline = String::new();
-    for wording in wordings {
-        headline = format!("{still}{wording}");
+    for wording in headlines {
+        headline = wording;
         if headline.chars().count() <= room(&cluster) {
             return (cluster, headline);
         }
@@ -519,7 +537,7 @@ fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Op
         let (headline, kind) = match entry.is_digest() {
             true => (
                 digest::headline(entry, &sender.words),
-                "After your quiet hours".to_owned(),
+                say!(sender.words, "kind-after-quiet-hours"),
             ),
             false => (title(alert, &sender.words).1, kind(alert)),
         };
@@ -532,10 +550,10 @@ fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Op
             mood: mood(alert),
         };
         let picture = (!entry.is_digest()).then_some(alert);
-        html::draw(&head, &document, picture)
+        html::draw(&head, &document, picture, &sender.words)
     };
     let html = if sender.html { html() } else { None };
-    (plain::draw(&document), html)
+    (plain::draw(&document, &sender.words), html)
 }
 
 /// `New, critical`

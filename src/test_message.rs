@@ -14,13 +14,17 @@ use crate::message::body::Body;
 use crate::message::document::{Document, Tone};
 use crate::message::html::look::Mood;
 use crate::message::html::{self, Head};
-use crate::message::{Sender, commands, envelope, plain, signature};
+use crate::message::{
+    Sender, checks, commands, envelope, fitted, in_subject, phrases, plain, signature,
+};
 use crate::queue::MailId;
+use crate::say;
 use crate::settings::ways::Command;
 use crate::settings::{Checks, Hold, Recipient, Relay, Security};
 use crate::severity::Severity;
-use crate::text::one_line;
+use crate::text::{columns, one_line, pad};
 use crate::wording;
+use crate::words::Words;
 
 /// A way out that is tested.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +56,7 @@ impl<'a> Way<'a> {
                 let (place, security) = (place(relay), security(relay));
                 format!("{place}, {security}, {login}, from {from}")
             }
-            Way::Fallback(command) => format!("the fallback {}, from {from}", words(command)),
+            Way::Fallback(command) => format!("the fallback {}, from {from}", typed(command)),
         };
         one_line(&words)
     }
@@ -82,12 +86,18 @@ pub struct Test<'a> {
 impl Test<'_> {
     /// The subject alone says that it is a test.
     pub fn subject(&self) -> String {
-        let which = match self.ways {
-            1 => String::new(),
-            ways => format!(", way {} of {ways}", self.number),
+        let words = &self.sender.words;
+        let title = match self.ways {
+            1 => say!(words, "test-title"),
+            ways => say!(
+                words,
+                "test-one-of-ways-title",
+                number = self.number,
+                ways = ways
+            ),
         };
-        let cluster = wording::name(self.cluster);
-        format!("[{cluster}] test mail from petanotify{which}")
+        let (cluster, title) = fitted(self.cluster, [title]);
+        in_subject(&cluster, &title)
     }
 
     /// Makes the mail to this address, ready for the DATA command but for dot-stuffing.
@@ -127,6 +137,7 @@ impl Test<'_> {
     }
 
     fn body(&self, to: &Address) -> Body {
+        let words = &self.sender.words;
         let document = self.document(to);
         let html = || {
             let subject = self.subject();
@@ -134,66 +145,72 @@ impl Test<'_> {
             let head = Head {
                 subject: &subject,
                 cluster: &cluster,
-                kind: "Test",
-                headline: "Test mail from petanotify",
+                kind: &say!(words, "kind-test"),
+                headline: &say!(words, "test-headline"),
                 when: &wording::time(self.made, &self.sender.zone),
                 mood: Mood::Neutral,
             };
-            html::draw(&head, &document, None)
+            html::draw(&head, &document, None, words)
         };
         let html = if self.sender.html { html() } else { None };
-        Body::new(plain::draw(&document), html)
+        Body::new(plain::draw(&document, words), html)
     }
 
     fn document(&self, to: &Address) -> Document {
-        let row = |what: &str, value: &str| format!("{what:<8}  {value}");
+        let words = &self.sender.words;
+        let labels = [
+            say!(words, "test-server"),
+            say!(words, "test-security"),
+            say!(words, "test-login"),
+            say!(words, "test-command"),
+            say!(words, "test-sender"),
+        ];
+        let width = labels.iter().map(|label| columns(label)).max().unwrap_or(0);
+        let row = |label: &str, value: &str| format!("{}  {value}", pad(label, width));
+        let [server, security, login, command, sender] = &labels;
         let mut way = match self.way {
             Way::Server(relay) => vec![
-                row("server", &one_line(&place(relay))),
-                row("security", security(relay)),
-                row("login", login(relay)),
+                row(server, &one_line(&place(relay))),
+                row(security, &security_told(relay, words)),
+                row(login, &login_told(relay, words)),
             ],
-            Way::Fallback(command) => vec![row("command", &one_line(&words(command)))],
+            Way::Fallback(way) => vec![row(command, &one_line(&typed(way)))],
         };
-        way.push(row("sender", &one_line(&self.sender.from.to_string())));
+        way.push(row(sender, &one_line(&self.sender.from.to_string())));
         let mut text = Document::default();
-        text.paragraph(&format!(
-            "This is a test. It says nothing about the storage of cluster {}. Somebody ran \"petanotify test-mail\" on {} \
-             at {}, and this mail has arrived, so alerts can.",
-            wording::name(self.cluster),
-            wording::name(&self.sender.node),
-            wording::time(self.made, &self.sender.zone),
+        text.paragraph(&say!(
+            words,
+            "test-sentence",
+            cluster = wording::name(self.cluster),
+            node = wording::name(&self.sender.node),
+            time = wording::time(self.made, &self.sender.zone)
         ));
-        text.section(Tone::Neutral, "Which way it went", way);
+        text.section(Tone::Neutral, &say!(words, "heading-test-way"), way);
         match self.recipient(to) {
             Some(recipient) => {
                 let lines = self.checks.names().map(|check| {
                     let wanted = recipient.checks.contains(&check);
-                    let what = match (wanted, raised_when(check, self.checks)) {
+                    let what = match (wanted, raised_when(check, self.checks, words)) {
                         (true, Some(when)) => when,
-                        (true, None) => {
-                            format!("nothing: checks.{check} is turned off")
-                        }
-                        (false, _) => "nothing: this recipient is not told of it".to_owned(),
+                        (true, None) => say!(words, "test-check-off", check = check.as_str()),
+                        (false, _) => say!(words, "test-check-not-told"),
                     };
-                    row(check.as_str(), &what)
+                    checks::row(words, &checks::name(words, check), &what)
                 });
-                text.section(Tone::Neutral, "What comes to this address", lines);
-                if let Some(when) = when_it_comes(recipient) {
+                let heading = say!(words, "heading-test-checks");
+                text.section(Tone::Neutral, &heading, lines);
+                if let Some(when) = when_it_comes(recipient, words) {
                     text.paragraph(&when);
                 }
             }
-            None => text.paragraph(
-                "No alert comes to this address: it is none of the recipients. \
-                 The recipients are listed by: petanotify config show",
-            ),
+            None => text.paragraph(&say!(words, "test-nothing-comes-sentence")),
         }
         text.section(
             Tone::Neutral,
-            "Look closer with",
+            &say!(words, "heading-look-closer"),
             commands(&["petanotify status", "petanotify config show"]),
         );
-        text.footer(vec![signature(&self.sender.node), "test mail".to_owned()]);
+        text.footer(vec![signature(&self.sender.node), say!(words, "test-mail")]);
         text
     }
 
@@ -205,7 +222,7 @@ impl Test<'_> {
         CheckName::ALL
             .into_iter()
             .filter(|check| recipient.checks.contains(check))
-            .filter(|check| raised_when(*check, self.checks).is_some())
+            .filter(|check| self.checks.has(*check))
             .collect()
     }
 
@@ -220,46 +237,69 @@ impl Test<'_> {
 }
 
 /// Of the alerts that come, which do so, and when; `None` where all of them come at once.
-fn when_it_comes(recipient: &Recipient) -> Option<String> {
+fn when_it_comes(recipient: &Recipient, words: &Words) -> Option<String> {
     match (recipient.severity, recipient.quiet_hours) {
-        (Severity::Critical, _) => {
-            Some("Of these only what is critical comes, and its end.".to_owned())
-        }
-        (Severity::Warning, Some(hours)) => Some(format!(
-            "In the quiet hours, {hours}, only what is critical comes, and all else in one mail when they end."
+        (Severity::Critical, _) => Some(say!(words, "test-critical-alone-sentence")),
+        (Severity::Warning, Some(hours)) => Some(say!(
+            words,
+            "test-quiet-hours-sentence",
+            hours = hours.to_string()
         )),
         (Severity::Warning, None) => None,
     }
 }
 
 /// What it takes for an alert of this check; `None` where it is off.
-fn raised_when(check: CheckName, checks: &Checks) -> Option<String> {
-    let held = |what: &str, Hold { passes, time }: Hold| {
-        let passes = (passes > 1).then(|| format!("in {passes} passes in a row"));
-        let time = time.map(|time| format!("for {}", wording::duration(time)));
-        let held: Vec<String> = passes.into_iter().chain(time).collect();
-        match held.is_empty() {
-            true => what.to_owned(),
-            false => format!("{what} {}", held.join(" and ")),
-        }
-    };
+fn raised_when(check: CheckName, checks: &Checks, words: &Words) -> Option<String> {
+    let held = |hold| held(hold, words);
     match check {
         CheckName::Capacity => checks.capacity.map(|limits| {
-            format!(
-                "when the storage is over {}, and over {} full",
-                wording::threshold(limits.warn_percent),
-                wording::threshold(limits.critical_percent)
+            say!(
+                words,
+                "test-when-full",
+                warn = wording::threshold(limits.warn_percent),
+                critical = wording::threshold(limits.critical_percent)
             )
         }),
-        CheckName::Nodes => checks.nodes.map(|hold| held("when a node is down", hold)),
-        CheckName::Osds => checks.osds.map(|hold| held("when an OSD is down", hold)),
-        CheckName::Health => checks.health.as_ref().map(|rules| {
-            let what = match rules.scope.level {
-                HealthSeverity::Error => "when Ceph reports an error",
-                HealthSeverity::Warning => "when Ceph reports an error or a warning",
-            };
-            held(what, rules.hold)
+        CheckName::Nodes => checks.nodes.map(|hold| match held(hold) {
+            None => say!(words, "test-when-node"),
+            Some(held) => say!(words, "test-when-node-held", held = held),
         }),
+        CheckName::Osds => checks.osds.map(|hold| match held(hold) {
+            None => say!(words, "test-when-osd"),
+            Some(held) => say!(words, "test-when-osd-held", held = held),
+        }),
+        CheckName::Health => {
+            checks
+                .health
+                .as_ref()
+                .map(|rules| match (rules.scope.level, held(rules.hold)) {
+                    (HealthSeverity::Error, None) => say!(words, "test-when-error"),
+                    (HealthSeverity::Error, Some(held)) => {
+                        say!(words, "test-when-error-held", held = held)
+                    }
+                    (HealthSeverity::Warning, None) => say!(words, "test-when-warning"),
+                    (HealthSeverity::Warning, Some(held)) => {
+                        say!(words, "test-when-warning-held", held = held)
+                    }
+                })
+        }
+    }
+}
+
+/// For how long it must be so; `None` where the first pass tells it.
+fn held(hold: Hold, words: &Words) -> Option<String> {
+    let length = hold.time.map(|time| phrases::duration(words, time));
+    match (hold.passes, length) {
+        (0 | 1, None) => None,
+        (0 | 1, Some(length)) => Some(say!(words, "test-held-time", length = length)),
+        (passes, None) => Some(say!(words, "test-held-passes", passes = passes)),
+        (passes, Some(length)) => Some(say!(
+            words,
+            "test-held-both",
+            passes = passes,
+            length = length
+        )),
     }
 }
 
@@ -274,7 +314,7 @@ pub fn place(relay: &Relay) -> String {
 }
 
 /// The command as one would type it.
-fn words(command: &Command) -> String {
+fn typed(command: &Command) -> String {
     command.words.join(" ")
 }
 
@@ -289,11 +329,22 @@ pub fn security(relay: &Relay) -> &'static str {
     }
 }
 
+/// The same in the mail.
+fn security_told(relay: &Relay, words: &Words) -> String {
+    match (relay.security, relay.verify) {
+        (Security::Starttls, true) => say!(words, "test-starttls"),
+        (Security::Starttls, false) => say!(words, "test-starttls-unverified"),
+        (Security::Tls, true) => say!(words, "test-tls"),
+        (Security::Tls, false) => say!(words, "test-tls-unverified"),
+        (Security::None, _) => say!(words, "test-no-tls"),
+    }
+}
+
 /// Whether petanotify logs in; the name is nothing for a mail that may go to anybody.
-fn login(relay: &Relay) -> &'static str {
+fn login_told(relay: &Relay, words: &Words) -> String {
     match relay.login {
-        Some(_) => "yes",
-        None => "none",
+        Some(_) => say!(words, "test-logs-in"),
+        None => say!(words, "test-no-login"),
     }
 }
 

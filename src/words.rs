@@ -40,6 +40,14 @@ impl Language {
         }
     }
 
+    /// The name with the script, for programs that choose their letters by it (BCP 47, section 4.1).
+    pub fn in_full(self) -> &'static str {
+        match self {
+            Language::Chinese => "zh-Hans",
+            Language::English | Language::German => self.as_str(),
+        }
+    }
+
     /// The language of this name.
     pub fn named(name: &str) -> Option<Self> {
         let mut all = Language::ALL.into_iter();

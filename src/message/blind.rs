@@ -1,10 +1,12 @@
 //! What a mail says about what cannot be seen.
 
 use super::document::{Line, Tone};
-use super::{Text, UNTOLD, commands, down_keys};
+use super::{Text, checks, commands};
 use crate::alert::Alert;
+use crate::check::CheckName;
 use crate::check::sight::Unseen;
 use crate::incident::{Change, Item, Kind};
+use crate::say;
 use crate::text::one_line;
 use crate::wording;
 use crate::words::Words;
@@ -12,36 +14,57 @@ use crate::words::Words;
 type Sight = Change<Unseen, String>;
 
 /// What is said in the subject of a mail about an incident of this length.
-pub(super) fn subject(alert: &Alert, change: &Sight, length: &str, _words: &Words) -> Vec<String> {
-    let checks = seen_again(change).join(", ");
+pub(super) fn subject(alert: &Alert, change: &Sight, length: &str, words: &Words) -> Vec<String> {
     if alert.kind != Kind::Cleared {
-        let down = down_keys(change);
-        let head = wording::cannot_see(down.into_iter().copied());
-        let Some(Item { what, .. }) = leader(change) else {
-            return vec![head];
-        };
-        let servers = one_line(what);
-        let counted = wording::headline(&servers);
-        return vec![
-            format!("{head}: {servers}"),
-            format!("{head}: {counted}"),
-            head,
-        ];
+        return cannot_see(change, words);
     }
+    let checks = checks::list(words, seen_again(change));
+    let checks = checks.as_str();
     vec![match (alert.never_told, checks.is_empty()) {
-        (true, true) => format!("Consul had no leader for {length}"),
-        (true, false) => format!("petanotify could not see {checks} for {length}"),
-        (false, true) => "Consul has a leader again".to_owned(),
-        (false, false) if sees_all(alert) => "petanotify can see everything again".to_owned(),
-        (false, false) => format!("petanotify can see {checks} again"),
+        (true, true) => say!(words, "blind-had-no-leader-title", length = length),
+        (true, false) => say!(
+            words,
+            "blind-could-not-see-title",
+            checks = checks,
+            length = length
+        ),
+        (false, true) => say!(words, "blind-has-leader-title"),
+        (false, false) if sees_all(alert) => say!(words, "blind-sees-everything-title"),
+        (false, false) => say!(words, "blind-sees-again-title", checks = checks),
     }]
+}
+
+fn cannot_see(change: &Sight, words: &Words) -> Vec<String> {
+    let checks = checks::list(words, unseen(change).into_iter());
+    let Some(leader) = leader(change) else {
+        return vec![say!(words, "blind-cannot-see-title", checks = checks)];
+    };
+    let head = match checks.is_empty() {
+        true => say!(words, "blind-no-leader-title"),
+        false => say!(
+            words,
+            "blind-cannot-see-and-no-leader-title",
+            checks = checks
+        ),
+    };
+    let servers = one_line(&leader.what);
+    let with = |cause: &str| {
+        say!(
+            words,
+            "blind-cause-title",
+            what = head.as_str(),
+            cause = cause
+        )
+    };
+    vec![with(&servers), with(wording::headline(&servers)), head]
 }
 
 /// The mail itself.
 pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
+    let words = text.words;
     let cluster = wording::name(&alert.cluster);
     if alert.never_told {
-        text.paragraph(UNTOLD);
+        text.paragraph(&say!(words, "untold"));
     }
     if alert.kind == Kind::Cleared {
         over(text, alert, change, &cluster);
@@ -50,10 +73,10 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
     }
     let over = change.over.iter().map(|over| {
         let span = text.span(over.was.since, over.was.until);
-        format!("{:<8}  {span}", over.key)
+        checks::row(words, &checks::unseen(words, over.key), &span)
     });
     let over = Vec::from_iter(over);
-    text.section_on(Tone::Over, "Seen again, was not seen from", over);
+    text.section_on(Tone::Over, &say!(words, "heading-seen-again"), over);
     let mut look = vec![
         "petanotify check --dry-run -v",
         "ceph status",
@@ -62,65 +85,62 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
     if leader(change).is_some() {
         look.push("consul operator raft list-peers -stale");
     }
-    text.section("Look closer with", commands(&look));
+    text.section(&say!(words, "heading-look-closer"), commands(&look));
 }
 
 fn over(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
-    let checks = seen_again(change);
-    if !checks.is_empty() {
-        let which = match sees_all(alert) {
-            true => "all its checks".to_owned(),
-            false => format!("these checks ({})", checks.join(", ")),
-        };
-        text.paragraph(&format!(
-            "petanotify can carry out {which} of cluster {cluster} again. What has changed \
-             meanwhile is told in mails of its own."
-        ));
-    } else {
-        text.paragraph(&format!("Consul of cluster {cluster} has a leader again."));
-    }
+    let words = text.words;
+    let checks = checks::list(words, seen_again(change));
+    text.paragraph(&match (checks.is_empty(), sees_all(alert)) {
+        (true, _) => say!(words, "blind-has-leader-sentence", cluster = cluster),
+        (false, true) => say!(words, "blind-sees-everything-sentence", cluster = cluster),
+        (false, false) => say!(
+            words,
+            "blind-sees-again-sentence",
+            checks = checks,
+            cluster = cluster
+        ),
+    });
 }
 
 fn frozen(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
+    let words = text.words;
     let down = || change.new.iter().chain(&change.still);
-    let checks: Vec<_> = down().filter_map(|item| item.key.check()).collect();
-    let mut names = checks.clone();
-    names.sort();
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let checks = checks::list(words, unseen(change).into_iter());
     if !checks.is_empty() {
-        let names = names.join(", ");
-        text.paragraph(&format!(
-            "petanotify cannot see the state of cluster {cluster}: {names} could not be checked for \
-             some time. Until it can, no alert about them will come, and what was told before \
-             stands."
+        text.paragraph(&say!(
+            words,
+            "blind-cannot-see-sentence",
+            cluster = cluster,
+            checks = checks
         ));
     }
     if leader(change).is_some() {
-        text.paragraph(&format!(
-            "Consul of cluster {cluster} has no leader, for too few of its servers agree. What \
-             needs Consul stands still, as PetaSAN's services do. Nodes are still watched, by \
-             the list that this agent knew last."
-        ));
+        text.paragraph(&say!(words, "blind-no-leader-sentence", cluster = cluster));
     }
+    let below = checks::column(words);
     let mut lines = Vec::new();
     for item in down() {
+        let name = checks::unseen(words, item.key);
         let since = text.since(item.since);
-        lines.push(Line::Row(format!("{:<8}  {since}", item.key)));
-        lines.push(Line::Below(10, one_line(&item.what)));
+        lines.push(Line::Row(checks::row(words, &name, &since)));
+        lines.push(Line::Below(below, one_line(&item.what)));
     }
-    text.section_on(Tone::New, "Not seen", lines);
+    text.section_on(Tone::New, &say!(words, "heading-not-seen"), lines);
     let mut known = Vec::new();
     for item in down() {
         let Some(check) = item.key.check() else {
             continue;
         };
         let until = wording::time(item.since, text.zone);
+        let until = say!(words, "known-until", time = until);
         if let Some(summary) = alert.circumstances.last_known.get(&check) {
-            known.push(Line::Row(format!("{check:<8}  until {until}")));
-            known.push(Line::Below(10, one_line(summary)));
+            let name = checks::name(words, check);
+            known.push(Line::Row(checks::row(words, &name, &until)));
+            known.push(Line::Below(below, one_line(summary)));
         }
     }
-    text.section_on(Tone::Still, "Last known, and frozen since", known);
+    text.section_on(Tone::Still, &say!(words, "heading-last-known"), known);
 }
 
 fn leader(change: &Sight) -> Option<&Item<Unseen, String>> {
@@ -133,8 +153,15 @@ fn sees_all(alert: &Alert) -> bool {
     alert.circumstances.withheld.is_nothing()
 }
 
+/// The checks that cannot be carried out, in order.
+fn unseen(change: &Sight) -> Vec<CheckName> {
+    let down = change.new.iter().chain(&change.still);
+    let mut checks: Vec<CheckName> = down.filter_map(|item| item.key.check()).collect();
+    checks.sort();
+    checks
+}
+
 /// The checks that can be carried out again.
-fn seen_again(change: &Sight) -> Vec<String> {
-    let checks = change.over.iter().filter_map(|over| over.key.check());
-    checks.map(|check| check.to_string()).collect()
+fn seen_again(change: &Sight) -> impl Iterator<Item = CheckName> {
+    change.over.iter().filter_map(|over| over.key.check())
 }

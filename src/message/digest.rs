@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::document::Line;
-use super::{SUBJECT_CHARS, Sender, Text, report_text, title};
+use super::{SUBJECT_CHARS, Sender, Text, in_subject, phrases, report_text, title};
 use crate::alert::{Alert, Circumstances};
 use crate::incident::Kind;
 use crate::queue::Entry;
+use crate::say;
 use crate::text::fit;
 use crate::wording;
 use crate::words::Words;
@@ -18,10 +19,8 @@ const WHOLE: usize = 20;
 /// Names the cluster, how many alerts there are and, as far as there is room, what they say.
 pub(super) fn subject(entry: &Entry, words: &Words) -> String {
     let cluster = wording::name(&entry.alert.cluster);
-    let head = format!("[{cluster}] ");
-    let room = SUBJECT_CHARS.saturating_sub(head.chars().count());
-    // See the subject of an alert of its own.
-    format!("{head}{}", titles(entry, room, words)).replace("=?", "??")
+    let room = SUBJECT_CHARS.saturating_sub("[] ".len() + cluster.chars().count());
+    in_subject(&cluster, &titles(entry, room, words))
 }
 
 /// What stands behind the cluster in the subject.
@@ -31,68 +30,77 @@ pub(super) fn headline(entry: &Entry, words: &Words) -> String {
 
 fn titles(entry: &Entry, room: usize, words: &Words) -> String {
     let told: Vec<String> = entry.alerts().map(|alert| title(alert, words).1).collect();
-    let number = wording::count(told.len(), "alert");
-    for shown in (1..=told.len()).rev() {
-        let more = match told.len() - shown {
-            0 => String::new(),
-            more => format!("; {more} more"),
-        };
-        let titles = format!("{number}: {}{more}", told[..shown].join("; "));
-        if titles.chars().count() <= room {
-            return titles;
+    let first = |shown: usize| {
+        let titles = told[..shown].join(&say!(words, "digest-title-separator"));
+        match told.len() - shown {
+            0 => say!(words, "digest-title", number = told.len(), titles = titles),
+            more => say!(
+                words,
+                "digest-more-title",
+                number = told.len(),
+                titles = titles,
+                more = more
+            ),
         }
-    }
-    fit(&format!("{number}: {}", told.join("; ")), room)
+    };
+    let mut shorter = (1..=told.len()).rev().map(first);
+    let fits = shorter.find(|titles| titles.chars().count() <= room);
+    fits.unwrap_or_else(|| fit(&first(told.len()), room))
 }
 
 /// How it comes that this is one mail, then what each alert says.
 pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>, sender: &Sender) {
+    let words = &*sender.words;
     let number = entry.alerts().count();
     let over = entry.alerts().filter(|a| a.kind == Kind::Cleared).count();
-    let over = match over {
-        0 => "None of it is over.".to_owned(),
-        over if over == number => "All of it is over.".to_owned(),
-        1 => "What is over comes last.".to_owned(),
-        over => format!("{over} of them tell what is over; they come last."),
-    };
-    let since = wording::time(entry.deliverable_since(), &sender.zone);
-    let late = match delay {
-        Some(delay) => format!(
-            " The mail is late by {}: it could not be delivered then.",
-            wording::duration(delay)
-        ),
-        None => String::new(),
-    };
-    let mut notice = format!(
-        "Your quiet hours have held back {} of cluster {} until {since}. {over}{late}",
-        wording::count(number, "alert"),
-        wording::name(&entry.alert.cluster),
+    let held_back = say!(
+        words,
+        "digest-sentence",
+        number = number,
+        cluster = wording::name(&entry.alert.cluster),
+        time = wording::time(entry.deliverable_since(), &sender.zone)
     );
+    let over = match over {
+        0 => say!(words, "digest-none-over-sentence"),
+        over if over == number => say!(words, "digest-all-over-sentence"),
+        over => say!(words, "digest-some-over-sentence", number = over),
+    };
+    let mut notice = vec![held_back, over];
+    notice.extend(delay.map(|delay| {
+        let length = phrases::duration(words, delay);
+        say!(words, "digest-late-sentence", length = length)
+    }));
     let lasting = || entry.alerts().filter(|alert| alert.kind != Kind::Cleared);
     let latest = lasting()
         .filter_map(|alert| alert.circumstances.as_of)
         .max();
     if let Some(latest) = latest {
         let latest = wording::time(latest, &sender.zone);
-        notice.push_str(&format!(
-            " What is not over is told as it stood at {latest}."
-        ));
+        notice.push(say!(words, "digest-as-of-sentence", time = latest));
     }
+    let notice = notice.join(&say!(words, "between-sentences"));
     text.document.notice(&notice);
     let told = |number: usize, alert: &Alert| {
+        let title = title(alert, words).1;
         let raised = wording::time(alert.raised, &sender.zone);
         let is_older = alert.kind != Kind::Cleared && latest.is_some_and(|at| alert.as_of() < at);
-        let as_it_stood = match is_older {
-            true => format!(
-                ", as it stood at {}",
-                wording::time(alert.as_of(), &sender.zone)
+        match is_older {
+            true => say!(
+                words,
+                "digest-alert-as-of",
+                place = number,
+                title = title,
+                raised = raised,
+                time = wording::time(alert.as_of(), &sender.zone)
             ),
-            false => String::new(),
-        };
-        format!(
-            "{number}. {} ({raised}{as_it_stood})",
-            title(alert, &sender.words).1
-        )
+            false => say!(
+                words,
+                "digest-alert",
+                place = number,
+                title = title,
+                raised = raised
+            ),
+        }
     };
     for (number, alert) in (1..).zip(entry.alerts().take(WHOLE)) {
         text.now = alert.as_of();
@@ -101,7 +109,7 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
     }
     let others = (WHOLE + 1..).zip(entry.alerts().skip(WHOLE));
     let others = others.map(|(number, alert)| Line::Sentence(told(number, alert)));
-    text.section("And in brief", others);
+    text.section(&say!(words, "heading-in-brief"), others);
     if let Some(latest) = entry.alerts().max_by_key(|alert| alert.as_of()) {
         super::circumstances_text(
             text,

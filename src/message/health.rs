@@ -3,85 +3,121 @@
 use std::cmp::Reverse;
 
 use super::document::{Line, Tone};
-use super::{LISTED, Text, UNTOLD, all_recovered, commands, named};
+use super::{LISTED, Text, all_recovered, commands, named};
 use crate::alert::Alert;
 use crate::facts::{HealthCheck, HealthSeverity};
 use crate::incident::{Change, Ending, Item, Kind, OverItem};
+use crate::say;
 use crate::wording;
 use crate::words::Words;
 
 type Wrong = Change<String, HealthCheck>;
 
 /// `Ceph health: 2 errors: PG_DAMAGED, OSD_SCRUB_ERRORS`, and shorter ones.
-pub(super) fn wrong(change: &Wrong, _words: &Words) -> Vec<String> {
+pub(super) fn wrong(change: &Wrong, words: &Words) -> Vec<String> {
     // The culprit first: errors before warnings, and what is new before what has been told.
     let mut all: Vec<(&Item<String, HealthCheck>, bool)> =
         (change.new.iter().map(|item| (item, false)))
             .chain(change.still.iter().map(|item| (item, true)))
             .collect();
     all.sort_by_key(|(item, told)| (Reverse(item.what.severity), *told));
-    let number = wording::health::number(all.iter().map(|(item, _)| &item.what));
-    let head = format!("Ceph health: {number}");
+    let number = number(words, all.iter().map(|(item, _)| &item.what));
+    let number = number.as_str();
     let codes: Vec<&String> = all.iter().map(|(item, _)| &item.key).collect();
-    let mut wordings = with_codes(&head, &codes);
+    let named = codes_in_words(&codes, words);
+    let named = named.map(|codes| {
+        say!(
+            words,
+            "health-codes-title",
+            number = number,
+            codes = codes.as_str()
+        )
+    });
+    let mut wordings = Vec::from_iter(named);
     if let [first, others @ ..] = codes.as_slice()
         && !others.is_empty()
     {
-        let first = wording::name(first);
-        wordings.push(format!("{head}: {first} and {} more", others.len()));
+        wordings.push(say!(
+            words,
+            "health-first-title",
+            number = number,
+            code = wording::name(first),
+            others = others.len()
+        ));
     }
-    wordings.push(head);
+    wordings.push(say!(words, "health-title", number = number));
     wordings
 }
 
-/// `Ceph health was not fine: PG_DAMAGED (17 min)`
-pub(super) fn was_wrong(change: &Wrong, length: &str, _words: &Words) -> Vec<String> {
-    let codes: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
-    let head = "Ceph health was not fine";
-    let mut wordings = with_codes(head, &codes);
-    wordings.push(head.to_owned());
-    let timed = wordings
-        .into_iter()
-        .map(|words| format!("{words} ({length})"));
-    timed.collect()
+/// `2 errors, 1 warning`
+fn number<'a>(words: &Words, checks: impl Iterator<Item = &'a HealthCheck>) -> String {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        checks.partition(|check| check.severity == HealthSeverity::Error);
+    match (errors.len(), warnings.len()) {
+        (0, 0) => say!(words, "health-nothing"),
+        (errors, 0) => say!(words, "health-errors", errors = errors),
+        (0, warnings) => say!(words, "health-warnings", warnings = warnings),
+        (errors, warnings) => say!(
+            words,
+            "health-errors-and-warnings",
+            errors = errors,
+            warnings = warnings
+        ),
+    }
 }
 
-fn with_codes(head: &str, codes: &[&String]) -> Vec<String> {
-    let codes = named(codes, |code| wording::name(code));
-    codes
-        .into_iter()
-        .map(|codes| format!("{head}: {codes}"))
-        .collect()
+/// `Ceph health was not fine: PG_DAMAGED (17 min)`
+pub(super) fn was_wrong(change: &Wrong, length: &str, words: &Words) -> Vec<String> {
+    let codes: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
+    let named = codes_in_words(&codes, words).map(|codes| {
+        say!(
+            words,
+            "health-was-wrong-codes-title",
+            codes = codes,
+            length = length
+        )
+    });
+    let short = say!(words, "health-was-wrong-title", length = length);
+    named.into_iter().chain([short]).collect()
+}
+
+fn codes_in_words(codes: &[&String], _words: &Words) -> Option<String> {
+    named(codes, |code| wording::name(code))
 }
 
 /// Whether all is fine, or what is left does not count any more.
-pub(super) fn cleared(change: &Wrong, _words: &Words) -> Vec<String> {
-    let words = match all_recovered(&change.over) {
-        true => "Ceph health is fine again",
-        false => "Ceph health: nothing is left that counts",
-    };
-    vec![words.to_owned()]
+pub(super) fn cleared(change: &Wrong, words: &Words) -> Vec<String> {
+    vec![match all_recovered(&change.over) {
+        true => say!(words, "health-fine-title"),
+        false => say!(words, "health-nothing-left-title"),
+    }]
 }
 
 pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Wrong) {
-    text.paragraph(&sentence(alert, change));
+    let words = text.words;
+    text.paragraph(&sentence(alert, change, words));
     for (tone, heading, items) in [
-        (Tone::New, "New", &change.new),
-        (Tone::Still, "Still wrong", &change.still),
+        (Tone::New, say!(words, "heading-new"), &change.new),
+        (
+            Tone::Still,
+            say!(words, "heading-still-wrong"),
+            &change.still,
+        ),
     ] {
         let lines = items.iter().take(LISTED).flat_map(|item| {
-            let row = format!("{}  {}", wording::name(&item.key), item.what.severity);
+            let severity = match item.what.severity {
+                HealthSeverity::Error => say!(words, "health-error"),
+                HealthSeverity::Warning => say!(words, "health-warning"),
+            };
+            let row = format!("{}  {severity}", wording::name(&item.key));
             row_and_more(row, &item.what, text.since(item.since))
         });
-        let lines: Vec<Line> = lines.chain(more(items.len())).collect();
-        text.section_on(tone, heading, lines);
+        let lines: Vec<Line> = lines.chain(more(items.len(), words)).collect();
+        text.section_on(tone, &heading, lines);
     }
     for (ending, heading) in [
-        (Ending::Recovered, "Fine again, was wrong from"),
-        (
-            Ending::Removed,
-            "Still there, but muted or otherwise left out now; was wrong from",
-        ),
+        (Ending::Recovered, say!(words, "heading-fine-again")),
+        (Ending::Removed, say!(words, "heading-left-out")),
     ] {
         let over = change.over.iter().filter(|over| over.was.ending == ending);
         let all = over.clone().count();
@@ -89,16 +125,20 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Wrong) {
             let span = text.span(over.was.since, over.was.until);
             row_and_more(wording::name(&over.key), &over.was.what, span)
         };
-        let lines: Vec<Line> = over.take(LISTED).flat_map(line).chain(more(all)).collect();
-        text.section_on(Tone::Over, heading, lines);
+        let lines = over.take(LISTED).flat_map(line).chain(more(all, words));
+        let lines: Vec<Line> = lines.collect();
+        text.section_on(Tone::Over, &heading, lines);
     }
-    text.section("Look closer with", commands(&["ceph health detail"]));
+    text.section(
+        &say!(words, "heading-look-closer"),
+        commands(&["ceph health detail"]),
+    );
 }
 
 /// What is said of those that are not listed.
-fn more(all: usize) -> Option<Line> {
+fn more(all: usize, words: &Words) -> Option<Line> {
     let more = all.checked_sub(LISTED).filter(|more| *more > 0)?;
-    Some(Line::Row(format!("... and {more} more")))
+    Some(Line::Row(say!(words, "health-more", number = more)))
 }
 
 /// What it is, and below it what Ceph says of it and since when: some codes are so long that nothing fits beside them.
@@ -109,44 +149,49 @@ fn row_and_more(row: String, check: &HealthCheck, when: String) -> Vec<Line> {
     std::iter::once(Line::Row(row)).chain(below).collect()
 }
 
-fn sentence(alert: &Alert, change: &Wrong) -> String {
+fn sentence(alert: &Alert, change: &Wrong, words: &Words) -> String {
     let cluster = wording::name(&alert.cluster);
     let number = |items: &[Item<String, HealthCheck>]| {
-        wording::health::number(items.iter().map(|item| &item.what))
+        self::number(words, items.iter().map(|item| &item.what))
     };
-    let mut sentence = match alert.kind {
-        Kind::Raised => format!(
-            "Ceph reports about cluster {cluster}: {}.",
-            number(&change.new)
+    let sentence = match alert.kind {
+        Kind::Raised => say!(
+            words,
+            "health-sentence",
+            cluster = cluster,
+            number = number(&change.new)
         ),
-        Kind::Updated => format!(
-            "Ceph reports about cluster {cluster}, new: {}. In all by now: {}.",
-            number(&change.new),
-            change.new.len() + change.still.len()
+        Kind::Updated => say!(
+            words,
+            "health-more-sentence",
+            cluster = cluster,
+            number = number(&change.new),
+            all = change.new.len() + change.still.len()
         ),
-        Kind::Reminder => {
-            format!(
-                "Ceph still reports about cluster {cluster}: {}.",
-                number(&change.still)
-            )
-        }
+        Kind::Reminder => say!(
+            words,
+            "health-still-sentence",
+            cluster = cluster,
+            number = number(&change.still)
+        ),
         Kind::Cleared if alert.never_told => {
-            format!("Ceph reported something about cluster {cluster}. {UNTOLD}")
+            let was = say!(words, "health-was-wrong-sentence", cluster = cluster);
+            sentences(words, &was, &say!(words, "untold"))
         }
         Kind::Cleared if all_recovered(&change.over) => {
-            format!("What Ceph reported about cluster {cluster} is over.")
+            say!(words, "health-fine-sentence", cluster = cluster)
         }
-        Kind::Cleared => format!(
-            "Of what Ceph reported about cluster {cluster} nothing is left that counts; see below \
-             what is still there."
-        ),
+        Kind::Cleared => say!(words, "health-nothing-left-sentence", cluster = cluster),
     };
-    let down = change.new.iter().chain(&change.still);
-    let errors = down.filter(|item| item.what.severity == HealthSeverity::Error);
-    if alert.kind != Kind::Cleared && errors.count() > 0 {
-        sentence.push_str(
-            " An error means that data are damaged, full or out of reach, or will be if nobody acts.",
-        );
+    let mut down = change.new.iter().chain(&change.still);
+    match alert.kind != Kind::Cleared
+        && down.any(|item| item.what.severity == HealthSeverity::Error)
+    {
+        true => sentences(words, &sentence, &say!(words, "health-error-sentence")),
+        false => sentence,
     }
-    sentence
+}
+
+fn sentences(words: &Words, one: &str, other: &str) -> String {
+    format!("{one}{}{other}", say!(words, "between-sentences"))
 }

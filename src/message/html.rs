@@ -15,6 +15,7 @@ use self::map::Map;
 use self::markup::Markup;
 use super::document::{Block, Document, Line, Tone};
 use crate::alert::{Alert, Report};
+use crate::words::{Language, Words};
 
 /// From about 102,000 bytes on Gmail cuts a mail off and hides the rest behind a link.
 const MOST_BYTES: usize = 100_000;
@@ -38,20 +39,25 @@ pub(crate) struct Head<'a> {
 
 /// Draws the whole part, with pictures of what the alert is about. `None` where it would be so large that mailboxes cut it off:
 /// then the plain text does better.
-pub(crate) fn draw(head: &Head<'_>, document: &Document, alert: Option<&Alert>) -> Option<String> {
+pub(crate) fn draw(
+    head: &Head<'_>,
+    document: &Document,
+    alert: Option<&Alert>,
+    words: &Words,
+) -> Option<String> {
     [alert, None].into_iter().find_map(|alert| {
-        let html = page(head, document, alert);
+        let html = page(head, document, alert, words);
         (html.len() < MOST_BYTES).then_some(html)
     })
 }
 
-fn page(head: &Head<'_>, document: &Document, alert: Option<&Alert>) -> String {
+fn page(head: &Head<'_>, document: &Document, alert: Option<&Alert>, words: &Words) -> String {
     let mut out = Markup::default();
-    open(&mut out, head);
+    open(&mut out, head, words.language());
     let picture = alert.map(|alert| (place_of_picture(document, alert), alert));
     for (place, block) in document.blocks.iter().enumerate() {
         if let Some((_, alert)) = picture.filter(|(at, _)| *at == place) {
-            draw_picture(&mut out, alert);
+            draw_picture(&mut out, alert, words);
         }
         draw_block(&mut out, block);
     }
@@ -96,8 +102,10 @@ fn place_of_picture(document: &Document, alert: &Alert) -> usize {
 const FONT: &str = "-apple-system, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif";
 const MONOSPACE: &str = "ui-monospace, SFMono-Regular, Menlo, Consolas, Liberation Mono, monospace";
 
-fn open(out: &mut Markup, head: &Head<'_>) {
-    out.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+fn open(out: &mut Markup, head: &Head<'_>, language: Language) {
+    out.raw("<!DOCTYPE html>\n<html lang=\"")
+        .raw(language.in_full())
+        .raw("\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"supported-color-schemes\" content=\"light dark\">\n\
@@ -136,17 +144,17 @@ fn as_headline(words: &str) -> String {
     }
 }
 
-fn draw_picture(out: &mut Markup, alert: &Alert) {
+fn draw_picture(out: &mut Markup, alert: &Alert, words: &Words) {
     if let Report::Capacity(reading) = &alert.report {
         row(out, "6px 32px 6px");
-        bar::draw(out, reading, alert.circumstances.growth.as_ref());
+        bar::draw(out, reading, alert.circumstances.growth.as_ref(), words);
         out.raw("</td></tr>\n");
         return;
     }
-    let map = Map::of(alert);
+    let map = Map::of(alert, words);
     if !map.is_empty() {
         row(out, "0 32px 6px");
-        map.draw(out);
+        map.draw(out, words);
         out.raw("</td></tr>\n");
     }
 }

@@ -1,16 +1,18 @@
 //! A mail's plain text, complete without the other part: 72 columns wide, lines ended by `\n`. Pure.
 
 use super::document::{Block, Document, Line};
+use crate::say;
 use crate::text::wrap;
+use crate::words::Words;
 
-/// Width of the text, in characters.
+/// Width of the text, in columns.
 pub(crate) const TEXT_COLUMNS: usize = 72;
 
 /// What the lines of a section are indented by.
 const INDENT: usize = 2;
 
 /// Draws the whole text.
-pub(crate) fn draw(document: &Document) -> String {
+pub(crate) fn draw(document: &Document, words: &Words) -> String {
     let mut out = String::new();
     for block in &document.blocks {
         if !out.is_empty() {
@@ -22,7 +24,8 @@ pub(crate) fn draw(document: &Document) -> String {
                 lines.iter().for_each(|line| push(&mut out, 0, line));
             }
             Block::Section { heading, lines, .. } => {
-                push(&mut out, 0, &format!("{heading}:"));
+                let heading = say!(words, "heading", heading = heading.as_str());
+                push(&mut out, 0, &heading);
                 lines.iter().for_each(|line| push_line(&mut out, line));
             }
             Block::Footer(lines) => {

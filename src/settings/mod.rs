@@ -221,6 +221,16 @@ impl Default for RootCause {
 }
 
 impl Checks {
+    /// Whether this one is carried out.
+    pub fn has(&self, check: CheckName) -> bool {
+        match check {
+            CheckName::Capacity => self.capacity.is_some(),
+            CheckName::Nodes => self.nodes.is_some(),
+            CheckName::Osds => self.osds.is_some(),
+            CheckName::Health => self.health.is_some(),
+        }
+    }
+
     /// The checks that somebody with this configuration is to hear of: one that must be turned on is none of them until it is.
     pub fn names(&self) -> impl Iterator<Item = CheckName> {
         let health = self.health.is_some();

@@ -3,7 +3,9 @@
 use super::markup::Markup;
 use crate::check::capacity::{Level, Reading};
 use crate::check::growth::Growth;
+use crate::say;
 use crate::wording;
+use crate::words::Words;
 
 /// From this level on its label ends below its mark, else it begins there: so it never leaves the bar.
 const LABEL_LEFT_FROM: f64 = 40.0;
@@ -12,7 +14,7 @@ const LABEL_LEFT_FROM: f64 = 40.0;
 const DAYS: f64 = 7.0;
 
 /// Draws the figure, the bar and the two levels; the growth where it is sure.
-pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>) {
+pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>, words: &Words) {
     let (class, ink) = match reading.level {
         Level::Ok => ("to", "#067647"),
         Level::Warn => ("ts", "#93540a"),
@@ -28,26 +30,39 @@ pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>)
         .raw(ink)
         .raw("\">")
         .text(&percent)
-        .raw("</span> <span class=\"mu\" style=\"color: #5d6b7e\">used, ")
-        .text(&wording::bytes(free))
-        .raw(" of ")
-        .text(&wording::bytes(reading.total_bytes))
-        .raw(" free</span></div>\n<div role=\"img\" aria-label=\"")
-        .escaped(&format!(
-            "{percent} used; warn over {}, critical over {}",
-            wording::threshold(warn),
-            wording::threshold(critical)
+        .raw("</span> <span class=\"mu\" style=\"color: #5d6b7e\">")
+        .text(&say!(
+            words,
+            "picture-used",
+            free = wording::bytes(free),
+            total = wording::bytes(reading.total_bytes)
+        ))
+        .raw("</span></div>\n<div role=\"img\" aria-label=\"")
+        .escaped(&say!(
+            words,
+            "picture-in-words",
+            percent = percent,
+            warn = wording::threshold(warn),
+            critical = wording::threshold(critical)
         ))
         .raw("\">");
-    label(out, warn, "warn");
+    let limit = wording::threshold(warn);
+    label(out, warn, &say!(words, "picture-warn", limit = limit));
     segments(out, reading, growth);
-    label(out, critical, "critical");
+    let limit = wording::threshold(critical);
+    label(
+        out,
+        critical,
+        &say!(words, "picture-critical", limit = limit),
+    );
     out.raw("</div>\n");
     if growth.is_some() {
         out.raw("<div class=\"mu\" style=\"font-size: 12px; line-height: 18px; color: #5d6b7e\">")
             .raw("<span aria-hidden=\"true\" style=\"display: inline-block; width: 12px; height: 12px; background: ")
             .raw(colours(reading.level).1)
-            .raw("\">&nbsp;</span> in 7 days, at this pace</div>\n");
+            .raw("\">&nbsp;</span> ")
+            .text(&say!(words, "picture-in-7-days"))
+            .raw("</div>\n");
     }
 }
 
@@ -61,12 +76,11 @@ fn colours(level: Level) -> (&'static str, &'static str) {
 }
 
 /// The name of a level, next to where it is marked in the bar.
-fn label(out: &mut Markup, level: f64, name: &str) {
-    let words = format!("{name} {}", wording::threshold(level));
+fn label(out: &mut Markup, level: f64, words: &str) {
     let (before, after) = if level >= LABEL_LEFT_FROM {
-        (words.as_str(), "&nbsp;")
+        (words, "&nbsp;")
     } else {
-        ("&nbsp;", words.as_str())
+        ("&nbsp;", words)
     };
     open(out);
     out.raw("<td width=\"")

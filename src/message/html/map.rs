@@ -7,7 +7,9 @@ use super::markup::Markup;
 use crate::alert::{Alert, Report};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::Item;
+use crate::say;
 use crate::wording;
+use crate::words::Words;
 
 /// So many squares are drawn at most; each takes up to 60 bytes.
 const SQUARES: usize = 480;
@@ -68,13 +70,14 @@ impl Kind {
         }
     }
 
-    fn words(self) -> &'static str {
+    /// `3 down`
+    fn counted(self, number: usize, words: &Words) -> String {
         match self {
-            Kind::Down => "down",
-            Kind::Out => "down and out",
-            Kind::Destroyed => "destroyed",
-            Kind::Flapping => "flapping",
-            Kind::Up => "up",
+            Kind::Down => say!(words, "picture-down", number = number),
+            Kind::Out => say!(words, "picture-out", number = number),
+            Kind::Destroyed => say!(words, "picture-destroyed", number = number),
+            Kind::Flapping => say!(words, "picture-flapping", number = number),
+            Kind::Up => say!(words, "picture-up", number = number),
         }
     }
 
@@ -123,21 +126,27 @@ impl Host {
     }
 
     /// `2 of 24 down`
-    fn state(&self) -> String {
-        let broken = self.broken.len();
+    fn state(&self, words: &Words) -> String {
+        let number = self.broken.len();
         let flaps = self.broken.iter().any(|(kind, _)| *kind == Kind::Flapping);
-        let words = if flaps { "down or flapping" } else { "down" };
-        match self.up {
-            None => format!("{broken} {words}"),
-            Some(up) if broken == 0 => format!("all {up} up"),
-            Some(up) => format!("{broken} of {} {words}", broken + up),
+        match (self.up, flaps) {
+            (None, false) => say!(words, "picture-down", number = number),
+            (None, true) => say!(words, "picture-down-or-flapping", number = number),
+            (Some(up), _) if number == 0 => say!(words, "picture-all-up", number = up),
+            (Some(up), false) => say!(words, "picture-down-of", number = number, all = number + up),
+            (Some(up), true) => say!(
+                words,
+                "picture-down-or-flapping-of",
+                number = number,
+                all = number + up
+            ),
         }
     }
 }
 
 impl Map {
     /// What the alert knows of OSDs and nodes. Of capacity and of what cannot be seen there is nothing to draw.
-    pub(super) fn of(alert: &Alert) -> Map {
+    pub(super) fn of(alert: &Alert, words: &Words) -> Map {
         let around = &alert.circumstances;
         let mut broken: BTreeMap<String, Vec<(Kind, OsdId)>> = BTreeMap::new();
         let mut nodes: BTreeMap<String, Kind> = BTreeMap::new();
@@ -146,7 +155,7 @@ impl Map {
         let mut up: BTreeMap<String, usize> = up.collect();
         if let Report::Osds(change) = &alert.report {
             for item in change.new.iter().chain(&change.still) {
-                let host = wording::osd_host(&item.what);
+                let host = host_name(&item.what, words);
                 // What flaps may be up at the moment, and is drawn once.
                 let is_up = item.flaps().is_some_and(|flaps| flaps.up_since.is_some());
                 if let (true, Some(up)) = (is_up, up.get_mut(&host)) {
@@ -193,14 +202,15 @@ impl Map {
     }
 
     /// Draws the nodes, then the OSDs.
-    pub(super) fn draw(&self, out: &mut Markup) {
+    pub(super) fn draw(&self, out: &mut Markup, words: &Words) {
         if !self.nodes.is_empty() {
             let count = |kind| self.nodes.iter().filter(|node| node.1 == kind).count();
-            legend(out, "Nodes", &Kind::ALL.map(|kind| (kind, count(kind))));
+            let counts = Kind::ALL.map(|kind| (kind, count(kind)));
+            legend(out, &say!(words, "picture-nodes"), &counts, words);
             if self.nodes.len() <= NAMED {
                 names(out, &self.nodes);
             } else {
-                self.draw_crowd(out);
+                self.draw_crowd(out, words);
             }
         }
         if !self.hosts.is_empty() {
@@ -217,16 +227,13 @@ impl Map {
                     of(kind).count()
                 }
             };
-            legend(
-                out,
-                "OSDs by host",
-                &Kind::ALL.map(|kind| (kind, count(kind))),
-            );
-            self.draw_hosts(out);
+            let counts = Kind::ALL.map(|kind| (kind, count(kind)));
+            legend(out, &say!(words, "picture-osds"), &counts, words);
+            self.draw_hosts(out, words);
         }
     }
 
-    fn draw_crowd(&self, out: &mut Markup) {
+    fn draw_crowd(&self, out: &mut Markup, words: &Words) {
         let each = self.nodes.len().div_ceil(NODE_SQUARES);
         // They are in order by kind, and none is too few to be seen.
         let kinds = self.nodes.chunk_by(|one, next| one.1 == next.1);
@@ -235,12 +242,12 @@ impl Map {
         grid(out, &Vec::from_iter(squares), IN_A_ROW);
         if each > 1 {
             out.raw("<div class=\"mu\" style=\"font-size: 12px; color: #5d6b7e\">")
-                .text(&format!("one square for {each} nodes"))
+                .text(&say!(words, "picture-square", number = each))
                 .raw("</div>\n");
         }
     }
 
-    fn draw_hosts(&self, out: &mut Markup) {
+    fn draw_hosts(&self, out: &mut Markup, words: &Words) {
         let mut room = SQUARES;
         let mut whole = 0;
         let mut left_out: Vec<&Host> = Vec::new();
@@ -260,7 +267,7 @@ impl Map {
             )
             .text(&host.name)
             .raw("<br><span class=\"mu\" style=\"color: #5d6b7e\">")
-            .text(&host.state())
+            .text(&host.state(words))
             .raw("</span>");
             // Two rows of 10 rather than one of 12 and one of 8.
             let rows = squares.len().div_ceil(IN_A_TILE).max(1);
@@ -270,21 +277,25 @@ impl Map {
         if left_out.is_empty() {
             return;
         }
-        let hosts = wording::count(left_out.len(), "more host");
+        let hosts = left_out.len();
         let broken: usize = left_out.iter().map(|host| host.broken.len()).sum();
         let up: usize = left_out.iter().filter_map(|host| host.up).sum();
         out.raw("<div class=\"mu\" style=\"font-size: 13px; color: #5d6b7e\">");
         match broken {
-            0 => out.text(&format!(
-                "and {hosts}, all {} up",
-                wording::count(up, "OSD")
+            0 => out.text(&say!(
+                words,
+                "picture-more-hosts-up",
+                hosts = hosts,
+                osds = up
             )),
             _ => out
-                .text(&format!(
-                    "and {hosts}: {} down; all of them: ",
-                    wording::count(broken, "OSD")
+                .text(&say!(
+                    words,
+                    "picture-more-hosts-down",
+                    hosts = hosts,
+                    osds = broken
                 ))
-                .raw("<code>")
+                .raw(" <code>")
                 .text(ALL_OSDS)
                 .raw("</code>"),
         };
@@ -292,8 +303,16 @@ impl Map {
     }
 }
 
+fn host_name(osd: &DownOsd, words: &Words) -> String {
+    match &osd.host {
+        Some(host) => wording::name(host),
+        None if osd.stray => say!(words, "host-stray"),
+        None => say!(words, "host-none"),
+    }
+}
+
 /// What the squares mean and how many there are: the picture in words.
-fn legend(out: &mut Markup, heading: &str, counts: &[(Kind, usize)]) {
+fn legend(out: &mut Markup, heading: &str, counts: &[(Kind, usize)], words: &Words) {
     out.raw("<div style=\"margin: 20px 0 6px; font-size: 13px\"><b class=\"mu\" style=\"color: #5d6b7e\">")
         .text(heading)
         .raw("</b>");
@@ -307,7 +326,7 @@ fn legend(out: &mut Markup, heading: &str, counts: &[(Kind, usize)]) {
                 sign => sign,
             })
             .raw("</span>&nbsp;")
-            .text(&format!("{number} {}", kind.words()))
+            .text(&kind.counted(*number, words))
             .raw("</span>");
     }
     out.raw("</div>\n");

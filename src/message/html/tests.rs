@@ -588,7 +588,7 @@ fn what_would_be_cut_off_is_left_out() {
         let mut document = Document::default();
         document.paragraph(&"x".repeat(bytes));
         document.footer(Vec::new());
-        draw(&head, &document, Some(&alert))
+        draw(&head, &document, Some(&alert), &sender().words)
     };
     let has_picture = |html: &String| html.contains("OSDs by host");
     assert!(drawn(1).as_ref().is_some_and(has_picture));
