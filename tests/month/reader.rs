@@ -107,6 +107,8 @@ struct Spell {
     since: i64,
     /// In how many passes in a row petanotify could have told of it.
     passes: i64,
+    /// petanotify has seen it down.
+    seen: bool,
     /// It has been missed already.
     missed: bool,
 }
@@ -245,7 +247,8 @@ impl Reader {
         }
         for thing in ended {
             if self.checks.contains(&thing.check())
-                && truth.down.contains_key(&thing)
+                // A mail that waited while nobody could see says how things stood before.
+                && self.spells.get(&thing).is_some_and(|spell| spell.seen)
                 && !self.believes(&thing, truth)
             {
                 faults.push(Fault::False(format!("{thing:?} is not over")));
@@ -265,8 +268,10 @@ impl Reader {
             let spell = self.spells.entry(thing.clone()).or_insert(Spell {
                 since: now,
                 passes: 0,
+                seen: false,
                 missed: false,
             });
+            spell.seen |= truth.sees(thing);
             // Nobody can tell how long it has lasted when the clock is set.
             let stepped = truth.stepped && matches!(thing, Thing::Blind(_));
             if stepped || allowed.is_none() {
