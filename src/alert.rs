@@ -642,7 +642,8 @@ pub fn judge_pass(memory: Memory, observed: Observed, rules: Rules<'_>, now: Tim
         .memory
         .silences
         .retain(|silence| !silence.is_over(now));
-    bench.see_maintenance(observed.maintenance, observed.capacity.is_some());
+    let asked = observed.capacity.is_some() || observed.health.is_some();
+    bench.see_maintenance(observed.maintenance, asked);
     bench.judge_capacity(observed.capacity);
     let osds_down = matches!(&observed.osds, Some(Ok(tree)) if !tree.down.is_empty());
     let osds_wrong = osds_down || bench.memory.osds.incident.is_some();

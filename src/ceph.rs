@@ -104,7 +104,7 @@ impl Wanted {
 /// What came of the questions; `None` where one was not asked.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// How full the storage is, and what else its status says.
+    /// How full the storage is, and what else its status says; also where it was asked for the health alone.
     pub status: Option<anyhow::Result<ClusterStatus>>,
     /// What Ceph itself finds wrong.
     pub health: Option<anyhow::Result<Health>>,
@@ -118,7 +118,7 @@ impl Answers {
     /// The same failure for each question.
     pub fn failed(wanted: Wanted, words: &str) -> Self {
         Answers {
-            status: wanted.usage.then(|| Err(anyhow!("{words}"))),
+            status: wanted.status().then(|| Err(anyhow!("{words}"))),
             health: wanted.health.then(|| Err(anyhow!("{words}"))),
             osd_tree: wanted.osd_tree.then(|| Err(anyhow!("{words}"))),
             clocks: wanted.clocks.then(|| Err(anyhow!("{words}"))),
@@ -185,7 +185,8 @@ fn status_and_health(
     }
     let question = Question::Status;
     let answer = ask_one(settings, question, health::parse_status_and_health, log);
-    health::split(answer, wanted, &question.typed())
+    let (status, health) = health::split(answer, &question.typed());
+    (Some(status), Some(health))
 }
 
 fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {

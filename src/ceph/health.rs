@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 
-use super::{Wanted, document, parse_status};
+use super::{document, parse_status};
 use crate::borrowed::Text;
 use crate::facts::{ClusterStatus, Health, HealthCheck, HealthSeverity};
 use crate::text::fit;
@@ -63,16 +63,9 @@ fn health_facts(answer: Status<'_>) -> anyhow::Result<Health> {
     Ok(health)
 }
 
-/// Takes one answer apart into what was wanted of it. `name` is the question's.
-pub(super) fn split(
-    answer: anyhow::Result<Both>,
-    wanted: Wanted,
-    name: &str,
-) -> (
-    Option<anyhow::Result<ClusterStatus>>,
-    Option<anyhow::Result<Health>>,
-) {
-    let (status, health) = match answer {
+/// Takes one answer apart. `name` is the question's.
+pub(super) fn split(answer: anyhow::Result<Both>, name: &str) -> Both {
+    match answer {
         Ok((status, health)) => (
             status.with_context(|| name.to_owned()),
             health.with_context(|| name.to_owned()),
@@ -82,8 +75,7 @@ pub(super) fn split(
             let trouble = apart(&error);
             (Err(anyhow!(trouble.clone())), Err(anyhow!(trouble)))
         }
-    };
-    (wanted.usage.then_some(status), Some(health))
+    }
 }
 
 #[derive(Deserialize)]

@@ -75,7 +75,8 @@ pub(super) fn ask(
             let both = answer
                 .and_then(health::parse_status_and_health)
                 .with_context(|| named(Question::Status));
-            health::split(both, wanted, &named(Question::Status))
+            let (status, health) = health::split(both, &named(Question::Status));
+            (Some(status), Some(health))
         }
         status => (
             status.map(|answer| read(answer, Question::Status, parse_status)),

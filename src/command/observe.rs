@@ -58,7 +58,7 @@ pub fn observe(context: &Context) -> Sight {
         };
         Sight {
             observed: Observed {
-                capacity,
+                capacity: capacity.filter(|_| wanted.usage),
                 maintenance,
                 nodes,
                 osds: answers.osd_tree.map(|tree| tree.map_err(words)),

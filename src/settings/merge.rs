@@ -255,10 +255,11 @@ fn checks(keys: &mut Keys) -> Checks {
         hold_while_noout: hold_while_noout(keys),
         health: health(keys),
     };
-    if checks.capacity.is_none() && checks.hold_while_noout.is_some() && keys.is_clean() {
+    let status_is_asked = checks.capacity.is_some() || checks.health.is_some();
+    if !status_is_asked && checks.hold_while_noout.is_some() && keys.is_clean() {
         keys.warn(
             "checks.osds.hold_while_noout",
-            "has no effect without checks.capacity, which asks for the status of Ceph",
+            "has no effect without checks.capacity or checks.health, which ask for the status of Ceph",
         );
     }
     checks

@@ -5,7 +5,7 @@ use std::fs;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::ceph::{recorded, status_used, tree};
+use crate::ceph::{Behaviour, Question, recorded, status_used, tree};
 use crate::cluster::Cluster;
 use crate::consul::Member;
 use crate::relay::{Fault, Mail, Stage};
@@ -534,7 +534,7 @@ fn without_the_status_noout_is_not_known_and_a_hold_warns() {
     let run = cluster.check();
     run.exits(0).says(&[
         "checks.osds.hold_while_noout",
-        "no effect without checks.capacity",
+        "no effect without checks.capacity or checks.health",
     ]);
     let mails = cluster.relay.take_mails();
     assert_eq!(mails[0].subject(), DOWN);
@@ -546,6 +546,43 @@ fn without_the_status_noout_is_not_known_and_a_hold_warns() {
             .iter()
             .any(|call| call.contains("status"))
     );
+}
+
+#[test]
+fn the_status_that_is_asked_for_health_alone_tells_of_noout_too() {
+    let mut cluster = Cluster::new();
+    cluster.set("checks.osds.hold_while_noout", "\"4h\"");
+    cluster.set("checks.capacity.enabled", "false");
+    cluster.set("checks.health.enabled", "true");
+    cluster.ceph.situation("18.2.7", "noout");
+    let check = cluster.run(&["check", "--json"]);
+    assert_eq!(check.exits(0).stderr, "");
+    let osds = &check.json()["checks"][1];
+    let summary = "1 of 4 OSDs down (1 held back while noout is set): osd.1/node2";
+    assert_eq!(osds["summary"], summary);
+    let status = cluster.run(&["status"]).exits(0).stdout.clone();
+    assert!(status.contains("noout (since "), "{status}");
+    assert!(status.contains("held back while noout is set"), "{status}");
+
+    // What cannot be asked for is taken to be as it was, and the time counts on.
+    cluster.let_pass(SignedDuration::from_mins(238));
+    cluster.ceph.does(
+        Question::Status,
+        &Behaviour::Fail {
+            stdout: Vec::new(),
+            stderr: "timed out".to_owned(),
+            exit: 1,
+        },
+    );
+    cluster.check().exits(1).says(&["health", "timed out"]);
+    cluster.let_pass(SignedDuration::from_mins(1));
+    cluster.ceph.situation("18.2.7", "noout");
+    cluster.check().exits(0);
+    assert_eq!(cluster.relay.take_mails().len(), 0);
+    cluster.let_pass(SignedDuration::from_mins(1));
+    let (subject, text) = mail(&cluster);
+    assert_eq!(subject, DOWN);
+    assert!(text.contains("noout is set, seen since "), "{text}");
 }
 
 #[test]
