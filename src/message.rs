@@ -7,10 +7,12 @@ pub(crate) mod checks;
 mod digest;
 pub(crate) mod document;
 mod flapping;
+mod growth;
 mod health;
 pub(crate) mod html;
 pub(crate) mod phrases;
 pub(crate) mod plain;
+mod quiet;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -37,8 +39,9 @@ use crate::incident::{Change, Ending, Item, Kind, OverItem, age};
 use crate::queue::{Entry, MailId};
 use crate::say;
 use crate::severity::Severity;
-use crate::text::one_line;
+use crate::text;
 use crate::wording;
+use crate::wording::growth::outlook;
 use crate::words::Words;
 
 /// RFC 5322 (section 2.1.1) wants lines of at most 78 characters; a longer subject is cut by most mailboxes anyway.
@@ -325,49 +328,55 @@ pub(crate) fn in_subject(cluster: &str, headline: &str) -> String {
 /// The cluster as the subject names it, and what stands behind it. Several wordings are tried, the fullest first, until one
 /// fits.
 fn title(alert: &Alert, words: &Words) -> (String, String) {
-    let still = match alert.kind {
-        Kind::Reminder => "still ",
-        Kind::Raised | Kind::Updated | Kind::Cleared => "",
-    };
     let cleared = alert.kind == Kind::Cleared;
     let told = &alert.circumstances;
     let length = match age(alert.began, alert.raised) {
         // The clock has been set back since: a pass cannot see the beginning and the end.
-        Duration::ZERO => "unknown time".to_owned(),
+        Duration::ZERO => say!(words, "unknown-time"),
         length => phrases::duration(words, length),
     };
     let wordings = match &alert.report {
-        Report::Capacity(report) if alert.never_told => vec![format!(
-            "storage was over {} for {length}, now {}",
-            wording::threshold(report.warn_percent),
-            wording::capacity_level(report)
+        Report::Capacity(report) if alert.never_told => vec![say!(
+            words,
+            "storage-was-full-title",
+            limit = phrases::threshold(words, report.warn_percent),
+            length = length,
+            level = phrases::level(words, report)
         )],
-        Report::Nodes(change) if alert.never_told => nodes_were_down(change, &length),
-        Report::Osds(change) if alert.never_told => osds_were_down(change, &length),
+        Report::Nodes(change) if alert.never_told => nodes_were_down(words, change, &length),
+        Report::Osds(change) if alert.never_told => osds_were_down(words, change, &length),
         Report::Health(change) if alert.never_told => health::was_wrong(change, &length, words),
-        Report::Capacity(report) if cleared => vec![format!(
-            "storage {} again (below {})",
-            wording::capacity_level(report),
-            wording::threshold(report.warn_percent)
+        Report::Capacity(report) if cleared => vec![say!(
+            words,
+            "storage-again-title",
+            level = phrases::level(words, report),
+            limit = phrases::threshold(words, report.warn_percent)
         )],
-        Report::Capacity(report) => vec![format!("storage {}", wording::capacity_level(report))],
-        Report::Nodes(change) if cleared => vec![cause::all_nodes_up(alert, &change.over)],
+        Report::Capacity(report) => {
+            let level = phrases::level(words, report);
+            vec![say!(words, "storage-title", level = level)]
+        }
+        Report::Nodes(change) if cleared => vec![cause::all_nodes_up(words, alert, &change.over)],
         Report::Nodes(change) => {
             let names = flapping::Names {
-                noun: "node",
+                words,
+                things: Things::Nodes,
                 name: &|node: &String| wording::name(node),
-                place: &|_| String::new(),
-                down: &|change| nodes_down(change, told),
+                place: &|_| None,
+                down: &|change| nodes_down(words, change, told),
             };
             flapping::subjects(change, alert.kind, &names)
         }
-        Report::Osds(change) if cleared => vec![cause::all_osds_up(alert, &change.over)],
+        Report::Osds(change) if cleared => vec![cause::all_osds_up(words, alert, &change.over)],
         Report::Osds(change) => {
+            let place =
+                |osds: &[&DownOsd]| phrases::places(words, osds.iter().copied(), SUBJECT_NAMES);
             let names = flapping::Names {
-                noun: "OSD",
+                words,
+                things: Things::Osds,
                 name: &OsdId::to_string,
-                place: &flapping::places,
-                down: &|change| osds_down(change, told),
+                place: &|osds| Some(place(osds)),
+                down: &|change| osds_down(words, change, told),
             };
             flapping::subjects(change, alert.kind, &names)
         }
@@ -378,7 +387,10 @@ fn title(alert: &Alert, words: &Words) -> (String, String) {
     let wordings = wordings.into_iter();
     fitted(
         &alert.cluster,
-        wordings.map(|wording| format!("{still}{wording}")),
+        wordings.map(|wording| match alert.kind {
+            Kind::Reminder => say!(words, "title-still", title = wording),
+            Kind::Raised | Kind::Updated | Kind::Cleared => wording,
+        }),
     )
 }
 
@@ -416,15 +428,23 @@ fn cut_words(words: &str, chars: usize) -> String {
     cut
 }
 
-fn all_up<K, T>(noun: &str, alert: &Alert, over: &[OverItem<K, T>]) -> String {
-    let but = wording::but_withheld(alert.circumstances.withheld);
+/// What is told in much the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Things {
+    Nodes,
+    Osds,
+}
+
+fn all_up<K, T>(words: &Words, things: Things, alert: &Alert, over: &[OverItem<K, T>]) -> String {
+    let but = phrases::but_withheld(words, alert.circumstances.withheld);
     let flapped = over.iter().any(|over| over.was.flapping.is_some());
-    if all_recovered(over) && flapped {
-        format!("all {noun}s are up and calm again{but}")
-    } else if all_recovered(over) {
-        format!("all {noun}s are up again{but}")
-    } else {
-        format!("no {noun} is down any more{but}")
+    match (things, all_recovered(over), flapped) {
+        (Things::Nodes, true, true) => say!(words, "nodes-calm-title", but = but),
+        (Things::Nodes, true, false) => say!(words, "nodes-up-title", but = but),
+        (Things::Nodes, false, _) => say!(words, "nodes-none-down-title", but = but),
+        (Things::Osds, true, true) => say!(words, "osds-calm-title", but = but),
+        (Things::Osds, true, false) => say!(words, "osds-up-title", but = but),
+        (Things::Osds, false, _) => say!(words, "osds-none-down-title", but = but),
     }
 }
 
@@ -432,9 +452,13 @@ fn all_recovered<K, T>(over: &[OverItem<K, T>]) -> bool {
     over.iter().all(|o| o.was.ending == Ending::Recovered)
 }
 
-fn nodes_down(change: &Change<String, Absence>, told: &Circumstances) -> Vec<String> {
+fn nodes_down(
+    words: &Words,
+    change: &Change<String, Absence>,
+    told: &Circumstances,
+) -> Vec<String> {
     let down = down_keys(change);
-    let head = cause::nodes_head(change, told);
+    let head = cause::nodes_head(words, change, told);
     let new = change.new.first().map(|item| &item.key);
     // A damaged state may hold an alert about nothing.
     let Some(first) = new.or(down.first().copied()) else {
@@ -442,76 +466,106 @@ fn nodes_down(change: &Change<String, Absence>, told: &Circumstances) -> Vec<Str
     };
     let first = wording::name(first);
     let others = down.len() - 1;
-    let all = named(&down, |node| wording::name(node)).map(|all| format!("{head}: {all}"));
-    let some = [format!("{head}: {first} and {others} more"), head];
-    all.into_iter().chain(some).collect()
+    let all = names(words, &down, |node| wording::name(node));
+    let all = all.map(|all| say!(words, "title-names", what = &head, names = all));
+    let some = say!(
+        words,
+        "title-first-and-more",
+        what = &head,
+        name = first,
+        number = others
+    );
+    all.into_iter().chain([some, head]).collect()
 }
 
-fn osds_down(change: &Change<OsdId, DownOsd>, told: &Circumstances) -> Vec<String> {
+fn osds_down(words: &Words, change: &Change<OsdId, DownOsd>, told: &Circumstances) -> Vec<String> {
     let down = down_keys(change);
     let osds = change.new.iter().chain(&change.still).map(|i| &i.what);
-    let head = format!("{} down", wording::count(down.len(), "OSD"));
-    let on_hosts = format!("{head}{}", wording::places(osds.clone(), SUBJECT_NAMES));
-    let on_hosts = cause::all_of_one_host(change, told).unwrap_or(on_hosts);
-    let counted = format!("{head}{}", wording::places(osds, 0));
-    let all = named(&down, |osd| osd.to_string()).map(|all| format!("{on_hosts}: {all}"));
+    let down_at =
+        |place: String| say!(words, "osds-down-title", number = down.len(), place = place);
+    let on_hosts = cause::all_of_one_host(words, change, told)
+        .unwrap_or_else(|| down_at(phrases::places(words, osds.clone(), SUBJECT_NAMES)));
+    let counted = down_at(phrases::places(words, osds, 0));
+    let all = names(words, &down, |osd| osd.to_string());
+    let all = all.map(|all| say!(words, "title-names", what = &on_hosts, names = all));
     let mut wordings = Vec::from_iter(all);
     if !change.still.is_empty() && !change.new.is_empty() {
         let new: Vec<&OsdId> = change.new.iter().map(|item| &item.key).collect();
-        if let Some(new) = named(&new, |osd| osd.to_string()) {
-            wordings.push(format!("{on_hosts}, new: {new}"));
-            wordings.push(format!("{counted}, new: {new}"));
+        if let Some(new) = names(words, &new, |osd| osd.to_string()) {
+            for what in [&on_hosts, &counted] {
+                wordings.push(say!(words, "title-new-names", what = what, names = &new));
+            }
         }
-        wordings.push(format!("{on_hosts}, {} new", new.len()));
-        wordings.push(format!("{counted}, {} new", new.len()));
+        for what in [&on_hosts, &counted] {
+            wordings.push(say!(
+                words,
+                "title-some-new",
+                what = what,
+                number = new.len()
+            ));
+        }
     }
     wordings.extend([on_hosts, counted]);
     wordings
 }
 
-fn nodes_were_down(change: &Change<String, Absence>, length: &str) -> Vec<String> {
+fn nodes_were_down(words: &Words, change: &Change<String, Absence>, length: &str) -> Vec<String> {
     let down: Vec<&String> = change.over.iter().map(|over| &over.key).collect();
-    let state = was_so(&change.over);
-    let head = match down.len() {
-        1 => format!("node was {state}"),
-        many => format!("{many} nodes were {state}"),
+    let number = down.len();
+    let head = match have_flapped(&change.over) {
+        true => say!(words, "nodes-were-flapping-title", number = number),
+        false => say!(words, "nodes-were-down-title", number = number),
     };
-    let all = named(&down, |node| wording::name(node));
-    let all = all.map(|all| format!("{head}: {all} ({length})"));
-    all.into_iter()
-        .chain([format!("{head} ({length})")])
-        .collect()
+    let all = names(words, &down, |node| wording::name(node));
+    let all = all.map(|all| say!(words, "title-names", what = &head, names = all));
+    lasted(words, all.into_iter().chain([head]), length)
 }
 
-fn osds_were_down(change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> {
+fn osds_were_down(words: &Words, change: &Change<OsdId, DownOsd>, length: &str) -> Vec<String> {
     let down: Vec<&OsdId> = change.over.iter().map(|over| &over.key).collect();
-    let were = if down.len() == 1 { "was" } else { "were" };
-    let state = was_so(&change.over);
-    let head = format!("{} {were} {state}", wording::count(down.len(), "OSD"));
+    let number = down.len();
     let osds = change.over.iter().map(|over| &over.was.what);
-    let on_hosts = format!("{head}{}", wording::places(osds, SUBJECT_NAMES));
-    let all = named(&down, |osd| osd.to_string());
-    let all = all.map(|all| format!("{on_hosts}: {all} ({length})"));
-    let shorter = [
-        format!("{on_hosts} ({length})"),
-        format!("{head} ({length})"),
-    ];
-    all.into_iter().chain(shorter).collect()
+    let place = phrases::places(words, osds, SUBJECT_NAMES);
+    let [head, there] = match have_flapped(&change.over) {
+        true => [
+            say!(words, "osds-were-flapping-title", number = number),
+            say!(
+                words,
+                "osds-were-flapping-there-title",
+                number = number,
+                place = place
+            ),
+        ],
+        false => [
+            say!(words, "osds-were-down-title", number = number),
+            say!(
+                words,
+                "osds-were-down-there-title",
+                number = number,
+                place = place
+            ),
+        ],
+    };
+    let all = names(words, &down, |osd| osd.to_string());
+    let all = all.map(|all| say!(words, "title-names", what = &there, names = all));
+    lasted(words, all.into_iter().chain([there, head]), length)
 }
 
-/// How it was with what is over.
-fn was_so<K, T>(over: &[OverItem<K, T>]) -> &'static str {
-    match over.iter().all(|over| over.was.flapping.is_some()) && !over.is_empty() {
-        true => "flapping",
-        false => "down",
-    }
+fn lasted(words: &Words, titles: impl Iterator<Item = String>, length: &str) -> Vec<String> {
+    let titles = titles.map(|what| say!(words, "title-lasted", what = what, length = length));
+    titles.collect()
 }
 
-/// The names one by one, unless they are too many for a subject.
-fn named<K>(keys: &[&K], show: impl Fn(&K) -> String) -> Option<String> {
+/// Whether all that is over has flapped.
+fn have_flapped<K, T>(over: &[OverItem<K, T>]) -> bool {
+    over.iter().all(|over| over.was.flapping.is_some()) && !over.is_empty()
+}
+
+/// The names one by one, in the reader's way, unless they are too many for a subject.
+fn names<K>(words: &Words, keys: &[&K], show: impl Fn(&K) -> String) -> Option<String> {
     (keys.len() <= SUBJECT_NAMES).then(|| {
         let names: Vec<String> = keys.iter().map(|key| show(key)).collect();
-        names.join(", ")
+        phrases::list(words, &names)
     })
 }
 
@@ -539,7 +593,7 @@ fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Op
                 digest::headline(entry, &sender.words),
                 say!(sender.words, "kind-after-quiet-hours"),
             ),
-            false => (title(alert, &sender.words).1, kind(alert)),
+            false => (title(alert, &sender.words).1, kind(alert, &sender.words)),
         };
         let head = Head {
             subject: &subject_of(entry, &sender.words),
@@ -557,16 +611,16 @@ fn parts(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> (String, Op
 }
 
 /// `New, critical`
-fn kind(alert: &Alert) -> String {
+fn kind(alert: &Alert, words: &Words) -> String {
     let kind = match alert.kind {
-        Kind::Raised => "New",
-        Kind::Updated => "Update",
-        Kind::Reminder => "Reminder",
-        Kind::Cleared => return "All clear".to_owned(),
+        Kind::Raised => say!(words, "kind-new"),
+        Kind::Updated => say!(words, "kind-update"),
+        Kind::Reminder => say!(words, "kind-reminder"),
+        Kind::Cleared => return say!(words, "kind-cleared"),
     };
     match alert.severity() {
-        Severity::Critical => format!("{kind}, {}", Severity::Critical.as_str()),
-        Severity::Warning => kind.to_owned(),
+        Severity::Critical => say!(words, "kind-critical", kind = kind),
+        Severity::Warning => kind,
     }
 }
 
@@ -586,23 +640,25 @@ fn document(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> Document
         digest::write(&mut text, entry, delay, sender);
         return text.document;
     }
+    let as_of = || wording::time(alert.as_of(), &sender.zone);
     if let Some(released) = entry.released.filter(|released| alert.raised < *released) {
-        text.document.notice(&format!(
-            "This mail was held back until {} by your quiet hours. It tells how things stood at {}.",
-            wording::time(released, &sender.zone),
-            wording::time(alert.as_of(), &sender.zone)
-        ));
+        let until = wording::time(released, &sender.zone);
+        let held = say!(
+            text.words,
+            "held-by-quiet-hours",
+            until = until,
+            time = as_of()
+        );
+        text.document.notice(&held);
     }
     if let Some(delay) = delay {
-        text.document.notice(&format!(
-            "This mail is late by {}: it could not be delivered before. It tells how things stood at {}.",
-            wording::duration(delay),
-            wording::time(alert.as_of(), &sender.zone)
-        ));
+        let length = phrases::duration(text.words, delay);
+        let late = say!(text.words, "late", length = length, time = as_of());
+        text.document.notice(&late);
     }
     report_text(&mut text, alert);
     let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
-    text.section("Also wrong at this moment", elsewhere);
+    text.section(&say!(text.words, "heading-elsewhere"), elsewhere);
     circumstances_text(&mut text, &alert.circumstances);
     text.footer([alert], &sender.node);
     text.document
@@ -619,31 +675,22 @@ fn report_text(text: &mut Text<'_>, alert: &Alert) {
     }
 }
 
-/// So many silences are listed.
-const SILENCES: usize = 10;
-
 /// Why there are mails that do not come.
 fn circumstances_text(text: &mut Text<'_>, circumstances: &Circumstances) {
-    let ack = circumstances.ack.as_ref().map(|ack| {
-        let by = (ack.by.as_deref()).map(|by| format!(" by {}", wording::name(by)));
-        let why = ack.why.as_deref().map(|why| format!(": {}", one_line(why)));
-        format!(
-            "{}{}{}",
-            wording::time(ack.at, text.zone),
-            by.unwrap_or_default(),
-            why.unwrap_or_default()
-        )
-    });
-    text.section("Acknowledged", ack.map(Line::Sentence));
-    let silences = circumstances.silences.iter().take(SILENCES);
-    let silences = silences.map(|silence| wording::silence(silence, text.zone));
-    let more = circumstances.silences.len().saturating_sub(SILENCES);
-    let more =
-        (more > 0).then(|| format!("... and {more} more; all of them: petanotify silence list"));
-    let silences: Vec<Line> = silences.chain(more).map(Line::Sentence).collect();
-    text.section("Silenced", silences);
-    let maintenance = wording::maintenance(&circumstances.maintenance, text.zone);
-    text.section("Maintenance", maintenance.into_iter().map(Line::Sentence));
+    let (words, zone) = (text.words, text.zone);
+    let ack = circumstances.ack.as_ref();
+    let ack = ack.map(|ack| Line::Sentence(quiet::acknowledged(words, ack, zone)));
+    text.section(&say!(words, "heading-acknowledged"), ack);
+    let silences = quiet::silences(words, &circumstances.silences, zone);
+    text.section(
+        &say!(words, "heading-silenced"),
+        silences.into_iter().map(Line::Sentence),
+    );
+    let maintenance = quiet::maintenance(words, &circumstances.maintenance, zone);
+    text.section(
+        &say!(words, "heading-maintenance"),
+        maintenance.into_iter().map(Line::Sentence),
+    );
 }
 
 /// A mail's text while it is being written.
@@ -686,139 +733,201 @@ impl<'a> Text<'a> {
     /// `since 2026-11-23 02:14 CET (3 min)`
     fn since(&self, since: Timestamp) -> String {
         let length = age(since, self.now);
+        let time = wording::time(since, self.zone);
         if length.as_secs() < 60 {
-            return format!("since {}", wording::time(since, self.zone));
+            return say!(self.words, "since", time = time);
         }
-        format!(
-            "since {} ({})",
-            wording::time(since, self.zone),
-            phrases::duration(self.words, length)
-        )
+        let length = phrases::duration(self.words, length);
+        say!(self.words, "since-for", time = time, length = length)
     }
 
     /// `2026-11-23 02:14 CET, for 17 min`
     fn span(&self, from: Timestamp, until: Timestamp) -> String {
-        format!(
-            "{}, for {}",
-            wording::time(from, self.zone),
-            phrases::duration(self.words, age(from, until))
+        say!(
+            self.words,
+            "span",
+            from = wording::time(from, self.zone),
+            length = phrases::duration(self.words, age(from, until))
         )
+    }
+
+    /// What shows more than the mail.
+    fn look_closer(&mut self, with: &[&str]) {
+        let heading = say!(self.words, "heading-look-closer");
+        self.section(&heading, commands(with));
     }
 
     fn footer<'m>(&mut self, alerts: impl IntoIterator<Item = &'m Alert>, node: &str) {
         let incidents = alerts.into_iter().map(|alert| {
-            format!(
-                "incident {}, mail {}",
-                alert.incident,
-                u64::from(alert.sequence) + 1
+            say!(
+                self.words,
+                "mail-of-incident",
+                incident = &alert.incident,
+                number = u64::from(alert.sequence) + 1
             )
         });
-        let lines = [signature(node)].into_iter().chain(incidents);
-        self.document.footer(lines.collect());
+        let lines = [made_by(self.words, node)].into_iter().chain(incidents);
+        let lines = lines.collect();
+        self.document.footer(lines);
     }
 }
 
 /// Which petanotify has made a mail.
-pub(crate) fn signature(node: &str) -> String {
-    format!(
-        "petanotify {} on {}",
-        env!("CARGO_PKG_VERSION"),
-        wording::name(node)
+pub(crate) fn made_by(words: &Words, node: &str) -> String {
+    say!(
+        words,
+        "made-by",
+        version = env!("CARGO_PKG_VERSION"),
+        node = wording::name(node)
     )
 }
 
 fn capacity_text(text: &mut Text<'_>, alert: &Alert, report: &Reading) {
+    let words = text.words;
     let cluster = wording::name(&alert.cluster);
-    let level = wording::capacity_level(report);
+    let level = phrases::level(words, report);
     text.paragraph(&match alert.kind {
-        Kind::Cleared if alert.never_told => format!(
-            "The storage of cluster {cluster} was too full and is so no longer: it is {level}. {UNTOLD}"
+        Kind::Cleared if alert.never_told => phrases::sentences(
+            words,
+            &[
+                say!(
+                    words,
+                    "storage-was-full-sentence",
+                    cluster = cluster,
+                    level = level
+                ),
+                phrases::untold(words),
+            ],
         ),
-        Kind::Cleared => format!("The storage of cluster {cluster} has room again: it is {level}."),
-        Kind::Reminder => format!("The storage of cluster {cluster} is still {level}."),
-        Kind::Raised | Kind::Updated => format!("The storage of cluster {cluster} is {level}."),
-    });
-    let free = report.total_bytes.saturating_sub(report.used_bytes);
-    let mut lines = vec![
-        format!(
-            "used      {} of {} raw",
-            wording::bytes(report.used_bytes),
-            wording::bytes(report.total_bytes)
+        Kind::Cleared => say!(
+            words,
+            "storage-again-sentence",
+            cluster = cluster,
+            level = level
         ),
-        format!("free      {} raw", wording::bytes(free)),
-        format!("warn      over {}", wording::threshold(report.warn_percent)),
-        format!(
-            "critical  over {}",
-            wording::threshold(report.critical_percent)
+        Kind::Reminder => say!(
+            words,
+            "storage-still-sentence",
+            cluster = cluster,
+            level = level
         ),
-    ];
-    lines.push(match alert.kind {
-        Kind::Cleared => format!("too full  {}", text.span(alert.began, alert.raised)),
-        Kind::Raised | Kind::Updated | Kind::Reminder => {
-            format!("too full  {}", text.since(alert.began))
+        Kind::Raised | Kind::Updated => {
+            say!(words, "storage-sentence", cluster = cluster, level = level)
         }
     });
-    let mut lines: Vec<Line> = lines.into_iter().map(Line::Row).collect();
-    if let Some(growth) = alert.circumstances.growth
-        && let Some(told) = wording::growth::told(&growth, report, text.zone, alert.as_of())
-    {
-        lines.push(Line::Row(format!("growth    {}", told.pace)));
-        lines.push(Line::Below(10, told.ahead));
-    }
-    text.section("Space", lines);
-    if report.level == Level::Critical {
-        text.paragraph(&format!(
-            "Over {} the cluster is close to refusing writes: Ceph stops them when one OSD is full \
-             (95 % by default), and OSDs fill unevenly. Delete data or add OSDs now.",
-            wording::threshold(report.limit())
-        ));
-    }
-    text.section(
-        "Look closer with",
-        commands(&["ceph df detail", "ceph osd df tree"]),
+    let free = report.total_bytes.saturating_sub(report.used_bytes);
+    let over = |percent| {
+        let limit = phrases::threshold(words, percent);
+        say!(words, "over-limit", limit = limit)
+    };
+    let used = say!(
+        words,
+        "used-of-total",
+        used = phrases::bytes(words, report.used_bytes),
+        total = phrases::bytes(words, report.total_bytes)
     );
+    let free = say!(words, "free-raw", free = phrases::bytes(words, free));
+    let too_full = match alert.kind {
+        Kind::Cleared => text.span(alert.began, alert.raised),
+        Kind::Raised | Kind::Updated | Kind::Reminder => text.since(alert.began),
+    };
+    let growth = alert.circumstances.growth;
+    let growth = growth.and_then(|growth| outlook(&growth, report, text.zone, alert.as_of()));
+    let growing = say!(words, "label-growth");
+    let rows = [
+        (say!(words, "label-used"), used),
+        (say!(words, "label-free"), free),
+        (say!(words, "label-warn"), over(report.warn_percent)),
+        (say!(words, "label-critical"), over(report.critical_percent)),
+        (say!(words, "label-too-full"), too_full),
+    ];
+    let labels = rows.iter().map(|(label, _)| label).chain([&growing]);
+    let width = labels.map(|label| text::columns(label)).max();
+    let width = width.unwrap_or(0) + 2;
+    let row = |(label, value): (String, String)| {
+        Line::Row(format!("{}{value}", text::pad(&label, width)))
+    };
+    let mut lines: Vec<Line> = rows.into_iter().map(row).collect();
+    if let Some(outlook) = growth {
+        lines.push(row((growing, growth::pace(words, &outlook))));
+        lines.push(Line::Below(width, growth::ahead(words, &outlook)));
+    }
+    text.section(&say!(words, "heading-space"), lines);
+    if report.level == Level::Critical {
+        let limit = phrases::threshold(words, report.limit());
+        text.paragraph(&say!(words, "storage-critical-sentence", limit = limit));
+    }
+    text.look_closer(&["ceph df detail", "ceph osd df tree"]);
 }
 
 fn nodes_text(text: &mut Text<'_>, alert: &Alert, change: &Change<String, Absence>) {
     const ALL: &str = "consul members";
+    let words = text.words;
     let (plain, flapping) = flapping::apart(change);
-    let sentence = |plain: &_| down_sentence("node", alert, plain);
-    let mut sentence = flapping::sentence("node", alert, (&plain, &flapping), sentence);
-    sentence.push_str(&cause::nodes_sentences(change, &alert.circumstances));
-    text.paragraph(&sentence);
+    let sentence = |plain: &_| down_sentences(words, Things::Nodes, alert, plain);
+    let mut sentences =
+        flapping::sentences(words, Things::Nodes, alert, (&plain, &flapping), sentence);
+    sentences.extend(cause::nodes_sentences(words, change, &alert.circumstances));
+    text.paragraph(&phrases::sentences(words, &sentences));
     let keys = (change.new.iter().chain(&change.still).map(|item| &item.key))
         .chain(change.over.iter().map(|over| &over.key));
     let width = keys.map(|key| wording::name(key).chars().count()).max();
     let name = |key: &String| pad(&wording::name(key), width.unwrap_or(0));
+    let states = [
+        Absence::Failed,
+        Absence::Leaving,
+        Absence::Left,
+        Absence::Missing,
+    ];
+    let states = states.map(|state| text::columns(&absence(words, state)));
+    let state_width = states.into_iter().max().unwrap_or(0);
     let down = |text: &Text<'_>, items: &[Item<String, Absence>]| {
         let line = |item: &Item<String, Absence>| {
-            let state = item.what.to_string();
-            let since = text.since(item.since);
-            let before = flapped_before(item);
-            format!("{}  {state:<12}  {since}{before}", name(&item.key))
+            let state = text::pad(&absence(words, item.what), state_width);
+            let since = since_down(text, item);
+            format!("{}  {state}  {since}", name(&item.key))
         };
-        cut(items, line, ALL)
+        cut(words, items, line, ALL)
     };
     let head = |node: &String, _: &Absence| (name(node), None);
     flapping::news(text, &flapping, head);
     let new = down(text, &plain.new);
-    text.section_on(Tone::New, "New", new);
+    text.section_on(Tone::New, &say!(words, "heading-new"), new);
     let still = down(text, &plain.still);
-    text.section_on(Tone::Still, "Still down", still);
+    text.section_on(Tone::Still, &say!(words, "heading-still-down"), still);
     flapping::rest(text, &flapping, head);
-    for (heading, over) in endings(&plain.over) {
+    for (heading, over) in endings(words, &plain.over) {
         let line = |over: &&OverItem<String, Absence>| {
             let span = text.span(over.was.since, over.was.until);
             format!("{}  {span}", name(&over.key))
         };
-        let lines = cut(&over, line, ALL);
-        text.section_on(Tone::Over, &format!("{heading}, was down from"), lines);
+        let lines = cut(words, &over, line, ALL);
+        let heading = say!(words, "heading-was-down", heading = heading);
+        text.section_on(Tone::Over, &heading, lines);
     }
     cause::nodes_sections(text, change, &alert.circumstances);
-    if let Some(follow) = cause::osds_follow(change, &alert.circumstances) {
+    if let Some(follow) = cause::osds_follow(words, change, &alert.circumstances) {
         text.paragraph(&follow);
     }
-    text.section("Look closer with", commands(&[ALL, "ceph osd tree down"]));
+    text.look_closer(&[ALL, "ceph osd tree down"]);
+}
+
+fn absence(words: &Words, absence: Absence) -> String {
+    match absence {
+        Absence::Failed => say!(words, "absence-failed"),
+        Absence::Leaving => say!(words, "absence-leaving"),
+        Absence::Left => say!(words, "absence-left"),
+        Absence::Missing => say!(words, "absence-missing"),
+    }
+}
+
+/// Since when it is down. What is down for good may have been told as flapping.
+fn since_down<K, T>(text: &Text<'_>, item: &Item<K, T>) -> String {
+    let since = text.since(item.since);
+    match item.flapping {
+        Some(_) => say!(text.words, "flapped-before", since = since),
+        None => since,
+    }
 }
 
 /// An OSD that is down, or was so until a certain time.
@@ -827,40 +936,57 @@ struct ToldOsd<'a> {
     osd: &'a DownOsd,
     since: Timestamp,
     until: Option<Timestamp>,
-    /// What is to be said of its past.
-    before: &'static str,
+    /// Since when it is down, or from when to when it was, in words.
+    when: String,
 }
 
 fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>) {
+    let words = text.words;
     let (plain, flapping) = flapping::apart(change);
-    let sentence = |plain: &_| down_sentence("OSD", alert, plain);
-    let mut sentence = flapping::sentence("OSD", alert, (&plain, &flapping), sentence);
-    let with_nodes = cause::but_with_nodes(&alert.circumstances.of_nodes);
+    let sentence = |plain: &_| down_sentences(words, Things::Osds, alert, plain);
+    let mut sentences =
+        flapping::sentences(words, Things::Osds, alert, (&plain, &flapping), sentence);
+    let with_nodes = cause::but_with_nodes(words, &alert.circumstances.of_nodes);
     if let (Kind::Cleared, Some(but)) = (alert.kind, with_nodes) {
         let cluster = wording::name(&alert.cluster);
-        let end = if alert.never_told { UNTOLD } else { "" };
-        sentence = format!("All OSDs of cluster {cluster} are up again{but}. {end}");
+        sentences = vec![say!(
+            words,
+            "osds-up-sentence",
+            cluster = cluster,
+            but = but
+        )];
+        if alert.never_told {
+            sentences.push(phrases::untold(words));
+        }
     }
     let down = plain.new.iter().chain(&plain.still);
     if plain.new.len() + plain.still.len() > SINGLY {
         let hosts = wording::hosts(down.map(|item| &item.what)).len();
-        sentence.push_str(&format!(" They are on {}.", wording::count(hosts, "host")));
+        sentences.push(say!(words, "osds-on-hosts-sentence", hosts = hosts));
     }
-    text.paragraph(&sentence);
-    if let Some(dark) = cause::dark_hosts(change, &alert.circumstances) {
+    text.paragraph(&phrases::sentences(words, &sentences));
+    if let Some(dark) = cause::dark_hosts(words, change, &alert.circumstances) {
         text.paragraph(&dark);
     }
     let mut sections = vec![
-        (Tone::New, "New", told(&plain.new)),
-        (Tone::Still, "Still down", told(&plain.still)),
+        (
+            Tone::New,
+            say!(words, "heading-new"),
+            told(text, &plain.new),
+        ),
+        (
+            Tone::Still,
+            say!(words, "heading-still-down"),
+            told(text, &plain.still),
+        ),
     ];
-    for (heading, over) in endings(&plain.over) {
+    for (heading, over) in endings(words, &plain.over) {
         let osds = over.into_iter().map(|over| ToldOsd {
             id: over.key,
             osd: &over.was.what,
             since: over.was.since,
             until: Some(over.was.until),
-            before: "",
+            when: text.span(over.was.since, over.was.until),
         });
         sections.push((Tone::Over, heading, osds.collect()));
     }
@@ -875,69 +1001,67 @@ fn osds_text(text: &mut Text<'_>, alert: &Alert, change: &Change<OsdId, DownOsd>
     .chain(flapping.over.iter().map(|over| over.key));
     let ids = ids.chain(flapping_ids);
     let width = ids.max().map_or(0, |id| id.to_string().len());
-    let head = |id: &OsdId, osd: &DownOsd| (pad(&id.to_string(), width), Some(osd_place(osd)));
+    let head = |id: &OsdId, osd: &DownOsd| {
+        let id = pad(&id.to_string(), width);
+        (id, Some(osd_place(words, osd)))
+    };
     flapping::news(text, &flapping, head);
     for (tone, heading, osds) in sections {
         if osds.len() > SINGLY {
             let lines = by_host(text, &osds);
-            text.section_on(tone, &format!("{heading}, by host"), lines);
+            let heading = say!(words, "heading-by-host", heading = heading);
+            text.section_on(tone, &heading, lines);
         } else {
-            let over = osds.iter().any(|osd| osd.until.is_some());
-            let from = if over { ", was down from" } else { "" };
-            let lines: Vec<String> = osds.iter().map(|osd| one_osd(text, osd, width)).collect();
-            text.section_on(tone, &format!("{heading}{from}"), lines);
+            let heading = match osds.iter().any(|osd| osd.until.is_some()) {
+                true => say!(words, "heading-was-down", heading = heading),
+                false => heading,
+            };
+            let lines: Vec<String> = osds
+                .into_iter()
+                .map(|osd| one_osd(words, osd, width))
+                .collect();
+            text.section_on(tone, &heading, lines);
         }
     }
     flapping::rest(text, &flapping, head);
-    text.section(
-        "Look closer with",
-        commands(&[ALL_OSDS, "ceph health detail"]),
-    );
+    text.look_closer(&[ALL_OSDS, "ceph health detail"]);
 }
 
-fn told(down: &[Item<OsdId, DownOsd>]) -> Vec<ToldOsd<'_>> {
+fn told<'a>(text: &Text<'_>, down: &'a [Item<OsdId, DownOsd>]) -> Vec<ToldOsd<'a>> {
     let osds = down.iter().map(|item| ToldOsd {
         id: item.key,
         osd: &item.what,
         since: item.since,
         until: None,
-        before: flapped_before(item),
+        when: since_down(text, item),
     });
     osds.collect()
-}
-
-/// What is down for good may have been told as flapping.
-fn flapped_before<K, T>(item: &Item<K, T>) -> &'static str {
-    match item.flapping {
-        Some(_) => ", flapped before",
-        None => "",
-    }
 }
 
 /// Shows all OSDs that are down.
 const ALL_OSDS: &str = "ceph osd tree down";
 
 /// `osd.4  on node3, out, since 2026-11-23 02:14 CET (3 min)`
-fn one_osd(text: &Text<'_>, told: &ToldOsd<'_>, width: usize) -> String {
-    let host = osd_place(told.osd);
-    let mut line = format!("{}  {host}", pad(&told.id.to_string(), width));
-    if let Some(until) = told.until {
-        return format!("{line}  {}", text.span(told.since, until));
+fn one_osd(words: &Words, told: ToldOsd<'_>, width: usize) -> String {
+    let place = osd_place(words, told.osd);
+    let head = pad(&told.id.to_string(), width);
+    if told.until.is_some() {
+        return format!("{head}  {place}  {}", told.when);
     }
-    if told.osd.status != "down" {
-        line.push_str(&format!(", {}", wording::name(&told.osd.status)));
-    }
-    if told.osd.out {
-        line.push_str(", out");
-    }
-    format!("{line}, {}{}", text.since(told.since), told.before)
+    let status = Some(&told.osd.status).filter(|status| *status != "down");
+    let status = status.map(|status| wording::name(status));
+    let out = told.osd.out.then(|| say!(words, "osd-out"));
+    let clauses = [Some(place), status, out, Some(told.when)];
+    let clauses = phrases::clauses(words, clauses.into_iter().flatten());
+    format!("{head}  {clauses}")
 }
 
-fn osd_place(osd: &DownOsd) -> String {
+/// Where an OSD is, as it stands behind its name.
+fn osd_place(words: &Words, osd: &DownOsd) -> String {
     match (&osd.host, osd.stray) {
-        (Some(host), _) => format!("on {}", wording::name(host)),
-        (None, true) => "stray (in no CRUSH bucket)".to_owned(),
-        (None, false) => "on no host".to_owned(),
+        (Some(host), _) => say!(words, "osd-on-host", host = wording::name(host)),
+        (None, true) => say!(words, "osd-stray"),
+        (None, false) => say!(words, "osd-on-no-host"),
     }
 }
 
@@ -964,13 +1088,15 @@ fn by_host(text: &Text<'_>, osds: &[ToldOsd<'_>]) -> Vec<String> {
     });
     let left_out = hosts.split_off(hosts.len().min(LISTED));
     let rows: Vec<HostRow> = hosts.iter().map(|osds| host_row(text, osds)).collect();
-    let mut lines = aligned(&rows);
+    let mut lines = aligned(text.words, &rows);
     if !left_out.is_empty() {
-        let osds = left_out.iter().map(Vec::len).sum();
-        lines.push(format!(
-            "... and {} on {}; all of them: {ALL_OSDS}",
-            wording::count(osds, "OSD"),
-            wording::count(left_out.len(), "more host"),
+        let osds: usize = left_out.iter().map(Vec::len).sum();
+        lines.push(say!(
+            text.words,
+            "more-osds-on-hosts",
+            osds = osds,
+            hosts = left_out.len(),
+            command = ALL_OSDS
         ));
     }
     lines
@@ -982,7 +1108,7 @@ fn host_row(text: &Text<'_>, osds: &[&ToldOsd<'_>]) -> HostRow {
             .map(|told| age(told.since, told.until.unwrap_or(text.now)))
     };
     HostRow {
-        host: wording::osd_host(osds[0].osd),
+        host: osd_host(text.words, osds[0].osd),
         ids: osds.iter().map(|told| told.id).collect(),
         out: osds
             .iter()
@@ -995,42 +1121,59 @@ fn host_row(text: &Text<'_>, osds: &[&ToldOsd<'_>]) -> HostRow {
     }
 }
 
+/// The host of an OSD in a table.
+fn osd_host(words: &Words, osd: &DownOsd) -> String {
+    match &osd.host {
+        Some(host) => wording::name(host),
+        None if osd.stray => say!(words, "host-stray"),
+        None => say!(words, "host-none"),
+    }
+}
+
 /// The rows of a table as lines; the last column has what is left of the width.
-fn aligned(rows: &[HostRow]) -> Vec<String> {
+fn aligned(words: &Words, rows: &[HostRow]) -> Vec<String> {
     let minute = Duration::from_secs(60);
     let any_length = rows.iter().any(|row| row.length.1 >= minute);
     let columns: Vec<[String; 3]> = rows
         .iter()
         .map(|row| {
-            let mut number = wording::count(row.ids.len(), "OSD");
+            let mut number = say!(words, "osds", number = row.ids.len());
             if row.out > 0 {
-                number.push_str(&format!(" ({} out)", row.out));
+                number = say!(words, "osds-some-out", osds = number, number = row.out);
             }
             let (shortest, longest) = row.length;
-            let longest = wording::duration(longest);
-            let up_to = if wording::duration(shortest) == longest {
-                ""
-            } else {
-                "up to "
-            };
-            let length = if any_length {
-                format!("for {up_to}{longest}")
-            } else {
-                String::new()
+            let is_one_length = wording::units(shortest) == wording::units(longest);
+            let longest = phrases::duration(words, longest);
+            let length = match (any_length, is_one_length) {
+                (false, _) => String::new(),
+                (true, true) => say!(words, "lasting", length = longest),
+                (true, false) => say!(words, "lasting-up-to", length = longest),
             };
             [row.host.clone(), number, length]
         })
         .collect();
-    let width = |column: usize| columns.iter().map(|row| row[column].chars().count()).max();
+    let width = |column: usize| {
+        columns
+            .iter()
+            .map(|row| width_of(column, &row[column]))
+            .max()
+    };
     let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
     let mut lines = Vec::new();
     for (row, columns) in rows.iter().zip(&columns) {
         let mut line = String::new();
-        for (word, width) in columns.iter().zip(widths).filter(|(_, width)| *width > 0) {
-            line.push_str(&pad(word, width));
-            line.push_str("  ");
+        let mut taken = 0;
+        for (column, word) in columns.iter().enumerate() {
+            let width = widths[column];
+            if width == 0 {
+                continue;
+            }
+            line.push_str(word);
+            let blanks = width - width_of(column, word) + 2;
+            line.push_str(&" ".repeat(blanks));
+            taken += width + 2;
         }
-        let room = (TEXT_COLUMNS - 2).saturating_sub(line.chars().count());
+        let room = (TEXT_COLUMNS - 2).saturating_sub(taken);
         line.push_str(&wording::list_fitting(
             &wording::osd_ranges(&row.ids),
             room.max(IDS_COLUMNS),
@@ -1040,46 +1183,96 @@ fn aligned(rows: &[HostRow]) -> Vec<String> {
     lines
 }
 
-/// Why a mail tells of the end of something that was never told of.
-const UNTOLD: &str = "It is over by now; no mail about it was delivered while it lasted.";
-
-/// The sentence at the head of a mail about nodes or OSDs.
-fn down_sentence<K, T>(noun: &str, alert: &Alert, change: &Change<K, T>) -> String {
-    let new = change.new.len();
-    let total = new + change.still.len();
-    let all_recovered = all_recovered(&change.over);
-    let cluster = wording::name(&alert.cluster);
-    let are = |number: usize| if number == 1 { "is" } else { "are" };
-    let all = wording::count(total, noun);
-    match alert.kind {
-        Kind::Raised => format!("{all} of cluster {cluster} {} down.", are(total)),
-        Kind::Updated => format!(
-            "{} of cluster {cluster} {} down. Down by now: {total}.",
-            wording::count(new, &format!("more {noun}")),
-            are(new)
-        ),
-        Kind::Reminder => format!("{all} of cluster {cluster} {} still down.", are(total)),
-        Kind::Cleared => {
-            let but = wording::but_withheld(alert.circumstances.withheld);
-            let mut sentence = if all_recovered {
-                format!("All {noun}s of cluster {cluster} are up again{but}.")
-            } else {
-                format!("No {noun} of cluster {cluster} is down any more{but}.")
-            };
-            if alert.never_told {
-                sentence.push(' ');
-                sentence.push_str(UNTOLD);
-            }
-            sentence
-        }
+/// The first column holds names from the cluster, which are counted by their characters everywhere, the others our words.
+fn width_of(column: usize, word: &str) -> usize {
+    match column {
+        0 => word.chars().count(),
+        _ => text::columns(word),
     }
 }
 
+/// The sentences at the head of a mail about nodes or OSDs.
+fn down_sentences<K, T>(
+    words: &Words,
+    things: Things,
+    alert: &Alert,
+    change: &Change<K, T>,
+) -> Vec<String> {
+    let new = change.new.len();
+    let total = new + change.still.len();
+    let cluster = wording::name(&alert.cluster);
+    let but = || phrases::but_withheld(words, alert.circumstances.withheld);
+    let sentence = match (alert.kind, things) {
+        (Kind::Raised, Things::Nodes) => say!(
+            words,
+            "nodes-down-sentence",
+            number = total,
+            cluster = cluster
+        ),
+        (Kind::Raised, Things::Osds) => say!(
+            words,
+            "osds-down-sentence",
+            number = total,
+            cluster = cluster
+        ),
+        (Kind::Updated, Things::Nodes) => say!(
+            words,
+            "more-nodes-down-sentence",
+            number = new,
+            cluster = cluster,
+            total = total
+        ),
+        (Kind::Updated, Things::Osds) => say!(
+            words,
+            "more-osds-down-sentence",
+            number = new,
+            cluster = cluster,
+            total = total
+        ),
+        (Kind::Reminder, Things::Nodes) => say!(
+            words,
+            "nodes-still-down-sentence",
+            number = total,
+            cluster = cluster
+        ),
+        (Kind::Reminder, Things::Osds) => say!(
+            words,
+            "osds-still-down-sentence",
+            number = total,
+            cluster = cluster
+        ),
+        (Kind::Cleared, Things::Nodes) if all_recovered(&change.over) => {
+            say!(words, "nodes-up-sentence", cluster = cluster, but = but())
+        }
+        (Kind::Cleared, Things::Osds) if all_recovered(&change.over) => {
+            say!(words, "osds-up-sentence", cluster = cluster, but = but())
+        }
+        (Kind::Cleared, Things::Nodes) => say!(
+            words,
+            "nodes-none-down-sentence",
+            cluster = cluster,
+            but = but()
+        ),
+        (Kind::Cleared, Things::Osds) => say!(
+            words,
+            "osds-none-down-sentence",
+            cluster = cluster,
+            but = but()
+        ),
+    };
+    let is_untold = alert.kind == Kind::Cleared && alert.never_told;
+    let untold = is_untold.then(|| phrases::untold(words));
+    [sentence].into_iter().chain(untold).collect()
+}
+
 /// What is over, by how it ended, each with the heading for it.
-fn endings<K, T>(over: &[OverItem<K, T>]) -> [(&'static str, Vec<&OverItem<K, T>>); 2] {
+fn endings<'a, K, T>(
+    words: &Words,
+    over: &'a [OverItem<K, T>],
+) -> [(String, Vec<&'a OverItem<K, T>>); 2] {
     [
-        (Ending::Recovered, "Up again"),
-        (Ending::Removed, "No longer part of the cluster"),
+        (Ending::Recovered, say!(words, "heading-up-again")),
+        (Ending::Removed, say!(words, "heading-removed")),
     ]
     .map(|(ending, heading)| {
         let over = over.iter().filter(|over| over.was.ending == ending);
@@ -1088,11 +1281,11 @@ fn endings<K, T>(over: &[OverItem<K, T>]) -> [(&'static str, Vec<&OverItem<K, T>
 }
 
 /// A line for each item; where they are too many, the last one says how to see `all`.
-fn cut<I>(items: &[I], line: impl Fn(&I) -> String, all: &str) -> Vec<String> {
+fn cut<I>(words: &Words, items: &[I], line: impl Fn(&I) -> String, all: &str) -> Vec<String> {
     let mut lines: Vec<String> = items.iter().take(LISTED).map(line).collect();
     if items.len() > LISTED {
         let more = items.len() - LISTED;
-        lines.push(format!("... and {more} more; all of them: {all}"));
+        lines.push(say!(words, "more-listed-by", number = more, command = all));
     }
     lines
 }

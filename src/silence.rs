@@ -178,28 +178,56 @@ impl Scope {
     }
 }
 
+/// A part of what a silence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    /// All there is.
+    Everything,
+    /// All that a check finds.
+    Check(CheckName),
+    /// A node, its OSDs left out.
+    Node(&'a str),
+    /// A node and the OSDs on it.
+    NodeAndOsds(&'a str),
+    /// The OSDs on a node.
+    OsdsOf(&'a str),
+    /// OSDs by their numbers.
+    Osds(OsdRange),
+}
+
+impl Scope {
+    /// What it is about, part by part.
+    pub fn about(&self) -> Vec<About<'_>> {
+        if self.is_everything() {
+            return vec![About::Everything];
+        }
+        if self.is_about_any_thing() {
+            return self.checks.iter().copied().map(About::Check).collect();
+        }
+        let (nodes, osds) = (self.finds(CheckName::Nodes), self.finds(CheckName::Osds));
+        let nodes = self.nodes.iter().map(|node| match (nodes, osds) {
+            (true, true) => About::NodeAndOsds(node),
+            (false, true) => About::OsdsOf(node),
+            (_, false) => About::Node(node),
+        });
+        let osds = self.osds.iter().copied().map(About::Osds);
+        nodes.chain(osds).collect()
+    }
+}
+
 /// `everything`, `capacity`, `node3 with its OSDs, osd.4-9`, `OSDs on node3`
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_everything() {
-            return f.write_str("everything");
-        }
-        if self.is_about_any_thing() {
-            let checks: Vec<&str> = self.checks.iter().map(|check| check.as_str()).collect();
-            return f.write_str(&checks.join(", "));
-        }
-        let (nodes, osds) = (self.finds(CheckName::Nodes), self.finds(CheckName::Osds));
-        let nodes = self.nodes.iter().map(|node| {
-            let name = wording::name(node);
-            match (nodes, osds) {
-                (true, true) => format!("{name} with its OSDs"),
-                (false, true) => format!("OSDs on {name}"),
-                (_, false) => name,
-            }
+        let about = self.about().into_iter().map(|about| match about {
+            About::Everything => "everything".to_owned(),
+            About::Check(check) => check.to_string(),
+            About::Node(node) => wording::name(node),
+            About::NodeAndOsds(node) => format!("{} with its OSDs", wording::name(node)),
+            About::OsdsOf(node) => format!("OSDs on {}", wording::name(node)),
+            About::Osds(range) => range.to_string(),
         });
-        let osds = self.osds.iter().map(ToString::to_string);
-        let all: Vec<String> = nodes.chain(osds).collect();
-        f.write_str(&all.join(", "))
+        let about: Vec<String> = about.collect();
+        f.write_str(&about.join(", "))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::message::document::{Document, Tone};
 use crate::message::html::look::Mood;
 use crate::message::html::{self, Head};
 use crate::message::{
-    Sender, checks, commands, envelope, fitted, in_subject, phrases, plain, signature,
+    Sender, checks, commands, envelope, fitted, in_subject, made_by, phrases, plain,
 };
 use crate::queue::MailId;
 use crate::say;
@@ -210,7 +210,10 @@ impl Test<'_> {
             &say!(words, "heading-look-closer"),
             commands(&["petanotify status", "petanotify config show"]),
         );
-        text.footer(vec![signature(&self.sender.node), say!(words, "test-mail")]);
+        text.footer(vec![
+            made_by(words, &self.sender.node),
+            say!(words, "test-mail"),
+        ]);
         text
     }
 

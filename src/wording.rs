@@ -137,15 +137,20 @@ pub fn bytes(number: u64) -> String {
 
 /// Percent with no more digits than it takes to be true: never rounded up past a limit that has not been reached, and
 /// visibly above the limit that has been.
-pub fn percent_over(percent: f64, limit: f64) -> String {
+pub fn percent_digits(percent: f64, limit: f64) -> String {
     for decimals in 0..=3_u8 {
         let scale = 10_f64.powi(decimals.into());
         let cut = (percent * scale).floor() / scale;
         if cut > limit || decimals == 3 || percent <= limit {
-            return format!("{cut:.*} %", usize::from(decimals));
+            return format!("{cut:.*}", usize::from(decimals));
         }
     }
-    format!("{percent} %")
+    percent.to_string()
+}
+
+/// The same with its sign: `61 %`
+pub fn percent_over(percent: f64, limit: f64) -> String {
+    format!("{} %", percent_digits(percent, limit))
 }
 
 /// A threshold as the admin wrote it: `60 %`, `62.5 %`.
@@ -153,21 +158,45 @@ pub fn threshold(percent: f64) -> String {
     format!("{percent} %")
 }
 
+/// How full the storage is, measured by its level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fullness {
+    /// Nothing to tell.
+    Fine,
+    /// The level is warn, and is not left yet though the storage is less full than that.
+    JustBelow,
+    /// Over the level warn.
+    Over,
+    /// The level is critical, and is not left yet though the storage is less full than that.
+    CriticalJustBelow,
+    /// Over the level critical.
+    CriticalOver,
+}
+
+/// See [`Fullness`].
+pub fn fullness(report: &Reading) -> Fullness {
+    match report.level {
+        Level::Ok => Fullness::Fine,
+        Level::Warn if report.percent <= report.warn_percent => Fullness::JustBelow,
+        Level::Warn => Fullness::Over,
+        Level::Critical if report.percent <= report.critical_percent => Fullness::CriticalJustBelow,
+        Level::Critical => Fullness::CriticalOver,
+    }
+}
+
 /// `61 % full (over 60 %)`
 pub fn capacity_level(report: &Reading) -> String {
     let limit = report.limit();
     let percent = percent_over(report.percent, limit);
     let limit = threshold(limit);
-    match report.level {
-        Level::Ok => format!("{percent} full"),
-        Level::Warn if report.percent <= report.warn_percent => {
-            format!("{percent} full (only just below {limit})")
-        }
-        Level::Warn => format!("{percent} full (over {limit})"),
-        Level::Critical if report.percent <= report.critical_percent => {
+    match fullness(report) {
+        Fullness::Fine => format!("{percent} full"),
+        Fullness::JustBelow => format!("{percent} full (only just below {limit})"),
+        Fullness::Over => format!("{percent} full (over {limit})"),
+        Fullness::CriticalJustBelow => {
             format!("{percent} full (only just below {limit}, critical)")
         }
-        Level::Critical => format!("{percent} full (over {limit}, critical)"),
+        Fullness::CriticalOver => format!("{percent} full (over {limit}, critical)"),
     }
 }
 
@@ -227,12 +256,16 @@ pub fn osds_summary(memory: &Memory, total: usize, withheld: Withheld, hold: Hol
     summary("OSD", total, (down, watch.flapping()), names, &notes)
 }
 
+/// More nodes than this with which OSDs are down are only counted.
+pub const WITH_NODES_NAMED: usize = 3;
+
 /// `12 with node3`, `12 with node3, node4`, `120 with 20 nodes`
 pub fn with_nodes(of_nodes: &BTreeMap<String, BTreeSet<OsdId>>) -> String {
-    const NAMED: usize = 3;
     let osds: usize = of_nodes.values().map(BTreeSet::len).sum();
     let nodes = match of_nodes.len() {
-        0..=NAMED => list_first(of_nodes.keys().map(|node| name(node)), NAMED),
+        0..=WITH_NODES_NAMED => {
+            list_first(of_nodes.keys().map(|node| name(node)), WITH_NODES_NAMED)
+        }
         many => count(many, "node"),
     };
     format!("{osds} with {nodes}")
@@ -518,23 +551,45 @@ pub fn osd_host(osd: &DownOsd) -> String {
     }
 }
 
-/// ` on node1, node2`, and what to say of those that are on no host. More hosts than `most` are only counted.
-pub fn places<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone, most: usize) -> String {
+/// Where some OSDs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// In no CRUSH bucket.
+    Stray,
+    /// On no host.
+    NoHost,
+    /// On these hosts.
+    Hosts(BTreeSet<&'a str>),
+    /// Some on these hosts, some on none.
+    HostsAndNone(BTreeSet<&'a str>),
+}
+
+/// See [`Place`].
+pub fn place<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone) -> Place<'a> {
     let on_hosts = hosts(osds.clone());
     let mut elsewhere = osds.into_iter().filter(|osd| osd.host.is_none()).peekable();
-    let none_elsewhere = elsewhere.peek().is_none();
-    let named = match on_hosts.len() {
-        0 if elsewhere.all(|osd| osd.stray) => return " (stray)".to_owned(),
-        0 => return " on no host".to_owned(),
+    match (on_hosts.is_empty(), elsewhere.peek().is_none()) {
+        (true, _) if elsewhere.all(|osd| osd.stray) => Place::Stray,
+        (true, _) => Place::NoHost,
+        (false, true) => Place::Hosts(on_hosts),
+        (false, false) => Place::HostsAndNone(on_hosts),
+    }
+}
+
+/// ` on node1, node2`, and what to say of those that are on no host. More hosts than `most` are only counted.
+pub fn places<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone, most: usize) -> String {
+    let named = |hosts: BTreeSet<&str>| match hosts.len() {
         few if few <= most => {
-            let names: Vec<String> = on_hosts.into_iter().map(name).collect();
+            let names: Vec<String> = hosts.into_iter().map(name).collect();
             names.join(", ")
         }
         many => count(many, "host"),
     };
-    match none_elsewhere {
-        true => format!(" on {named}"),
-        false => format!(" on {named} and on no host"),
+    match place(osds) {
+        Place::Stray => " (stray)".to_owned(),
+        Place::NoHost => " on no host".to_owned(),
+        Place::Hosts(hosts) => format!(" on {}", named(hosts)),
+        Place::HostsAndNone(hosts) => format!(" on {} and on no host", named(hosts)),
     }
 }
 

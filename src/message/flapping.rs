@@ -3,10 +3,12 @@
 use crate::alert::Alert;
 use crate::flapping::Flapping;
 use crate::incident::{Change, Ending, Item, Kind, OverItem};
+use crate::say;
 use crate::wording;
+use crate::words::Words;
 
 use super::document::{Line, Tone};
-use super::{SUBJECT_NAMES, Text, down_keys, named};
+use super::{Text, Things, down_keys, phrases};
 
 /// More than this are not told one by one: each takes two lines.
 const LISTED: usize = 20;
@@ -34,12 +36,12 @@ fn is_calm<K, T>(over: &OverItem<K, T>) -> bool {
 
 /// What things of one kind are called in a subject.
 pub(super) struct Names<'a, K, T> {
-    /// `node`, `OSD`
-    pub(super) noun: &'a str,
+    pub(super) words: &'a Words,
+    pub(super) things: Things,
     /// Of one of them.
     pub(super) name: &'a dyn Fn(&K) -> String,
-    /// Where these are: ` on node3`; nothing where the name says it.
-    pub(super) place: &'a dyn Fn(&[&T]) -> String,
+    /// Where these are: `on node3`; nothing where the name says it.
+    pub(super) place: &'a dyn Fn(&[&T]) -> Option<String>,
     /// The subjects of a change in which nothing flaps.
     pub(super) down: &'a dyn Fn(&Change<K, T>) -> Vec<String>,
 }
@@ -50,6 +52,7 @@ pub(super) fn subjects<K: Ord + Clone, T: Clone>(
     kind: Kind,
     names: &Names<'_, K, T>,
 ) -> Vec<String> {
+    let words = names.words;
     let flaps = |item: &Item<K, T>| item.flaps().is_some();
     if !change.new.iter().chain(&change.still).any(flaps) {
         return (names.down)(change);
@@ -63,16 +66,16 @@ pub(super) fn subjects<K: Ord + Clone, T: Clone>(
     if let [item] = down_items(&plain).as_slice() {
         // Shorter than any but the last, which may name nothing.
         let at = down.len().saturating_sub(1);
-        down.insert(at, format!("down: {}", (names.name)(&item.key)));
+        let name = (names.name)(&item.key);
+        down.insert(at, say!(words, "down-too-title", name = name));
     }
     let (first, second) = match plain.new.is_empty() && !flapping.new.is_empty() {
         true => (told, down),
         false => (down, told),
     };
-    let both = |first| {
-        second
-            .iter()
-            .map(move |second| format!("{first}; {second}"))
+    let both = |first: &String| {
+        let both = |second: &String| say!(words, "title-two", first = first, second = second);
+        second.iter().map(both).collect::<Vec<_>>()
     };
     let both = first.iter().flat_map(both);
     both.chain(first.last().cloned()).collect()
@@ -88,6 +91,7 @@ fn those_that_flap<K: Ord, T>(
     names: &Names<'_, K, T>,
 ) -> Vec<String> {
     let reminds = kind == Kind::Reminder;
+    let words = names.words;
     let items = down_items(flapping);
     let what: Vec<&T> = items.iter().map(|item| &item.what).collect();
     let place = (names.place)(&what);
@@ -95,44 +99,74 @@ fn those_that_flap<K: Ord, T>(
         && let Some(flaps) = item.flaps()
     {
         let name = (names.name)(&item.key);
-        let times = wording::went_down(flaps, item.since);
+        let there = match place {
+            Some(place) => say!(words, "osd-there", osd = &name, place = place),
+            None => name.clone(),
+        };
+        let times = phrases::went_down(words, flaps, item.since);
         return match reminds {
             true => vec![
-                format!("flapping: {name}{place}, {times}"),
-                format!("flapping: {name}{place}"),
-                format!("flapping: {name}"),
+                say!(
+                    words,
+                    "flapping-times-reminder-title",
+                    name = &there,
+                    times = times
+                ),
+                say!(words, "flapping-reminder-title", name = there),
+                say!(words, "flapping-reminder-title", name = name),
             ],
             false => vec![
-                format!("{name}{place} is flapping: {times}"),
-                format!("{name}{place} is flapping"),
-                format!("{name} is flapping"),
+                say!(words, "flapping-times-title", name = &there, times = times),
+                say!(words, "flapping-title", name = there),
+                say!(words, "flapping-title", name = name),
             ],
         };
     }
-    let are = if reminds { "" } else { "are " };
-    let head = format!("{} {are}flapping", wording::count(items.len(), names.noun));
+    let number = items.len();
+    let head = match (names.things, reminds) {
+        (Things::Nodes, false) => say!(words, "nodes-flapping-title", number = number),
+        (Things::Nodes, true) => say!(words, "nodes-flapping-reminder-title", number = number),
+        (Things::Osds, false) => say!(words, "osds-flapping-title", number = number),
+        (Things::Osds, true) => say!(words, "osds-flapping-reminder-title", number = number),
+    };
+    let there = match place {
+        None => head.clone(),
+        Some(place) if reminds => say!(
+            words,
+            "osds-flapping-there-reminder-title",
+            number = number,
+            place = place
+        ),
+        Some(place) => say!(
+            words,
+            "osds-flapping-there-title",
+            number = number,
+            place = place
+        ),
+    };
     let new: Vec<&K> = flapping.new.iter().map(|item| &item.key).collect();
-    let all = named(&down_keys(flapping), |key| (names.name)(key));
+    let all = super::names(words, &down_keys(flapping), |key| (names.name)(key));
     let some_new = !flapping.still.is_empty() && !new.is_empty();
-    let new = named(&new, |key| (names.name)(key)).filter(|_| some_new);
+    let new = super::names(words, &new, |key| (names.name)(key)).filter(|_| some_new);
     let mut wordings = Vec::new();
     if let Some(all) = all {
-        wordings.push(format!("{head}{place}: {all}"));
-        wordings.push(format!("{head}: {all}"));
+        wordings.push(say!(words, "title-names", what = &there, names = &all));
+        wordings.push(say!(words, "title-names", what = &head, names = all));
     }
-    wordings.extend(new.map(|new| format!("{head}, new: {new}")));
-    wordings.push(format!("{head}{place}"));
+    wordings.extend(new.map(|new| say!(words, "title-new-names", what = &head, names = new)));
+    wordings.push(there);
     wordings.push(head);
     wordings
 }
 
-/// The sentence at the head of a mail; `plain` makes that of a change in which nothing flaps.
-pub(super) fn sentence<K, T>(
-    noun: &str,
+/// The sentences at the head of a mail; `plain` makes those of a change in which nothing flaps.
+pub(super) fn sentences<K, T>(
+    words: &Words,
+    things: Things,
     alert: &Alert,
     (plain, flapping): (&Change<K, T>, &Change<K, T>),
-    plain_sentence: impl Fn(&Change<K, T>) -> String,
-) -> String {
+    plain_sentences: impl Fn(&Change<K, T>) -> Vec<String>,
+) -> Vec<String> {
     let mut sentences = Vec::new();
     let told = match alert.kind {
         Kind::Reminder => flapping.new.len() + flapping.still.len(),
@@ -144,39 +178,41 @@ pub(super) fn sentence<K, T>(
         Kind::Raised | Kind::Updated => !plain.new.is_empty(),
     };
     if tells_plain {
-        sentences.push(plain_sentence(plain));
+        sentences.extend(plain_sentences(plain));
     }
     let down = plain.new.iter().chain(&plain.still);
     let flapped = down.filter(|item| item.flapping.is_some()).count();
     if flapped > 0 {
-        let (has, it_is) = match flapped {
-            1 => ("has", "it is"),
-            _ => ("have", "they are"),
-        };
-        sentences.push(format!(
-            "{} {has} flapped before: that this is over is told when {it_is} calm.",
-            wording::count(flapped, noun)
-        ));
+        sentences.push(match things {
+            Things::Nodes => say!(words, "nodes-flapped-before-sentence", number = flapped),
+            Things::Osds => say!(words, "osds-flapped-before-sentence", number = flapped),
+        });
     }
     if told > 0 {
-        let (are, they, stay) = match told {
-            1 => ("is", "it is", "stays"),
-            _ => ("are", "they are", "stay"),
-        };
-        sentences.push(format!(
-            "{} of cluster {} {are} flapping: down and up again and again. No mail tells of each time; the next one comes \
-             when {they} calm, or {stay} down.",
-            wording::count(told, noun),
-            wording::name(&alert.cluster),
-        ));
+        let cluster = wording::name(&alert.cluster);
+        sentences.push(match things {
+            Things::Nodes => say!(
+                words,
+                "nodes-flapping-sentence",
+                number = told,
+                cluster = cluster
+            ),
+            Things::Osds => say!(
+                words,
+                "osds-flapping-sentence",
+                number = told,
+                cluster = cluster
+            ),
+        });
     }
     if !tells_plain && !plain.still.is_empty() {
-        sentences.push(format!("Down by now: {}.", plain.still.len()));
+        let number = plain.still.len();
+        sentences.push(say!(words, "down-by-now-sentence", number = number));
     }
     if !flapping.over.is_empty() && alert.kind == Kind::Cleared {
-        sentences.push("What flapped has come to rest.".to_owned());
+        sentences.push(say!(words, "come-to-rest-sentence"));
     }
-    sentences.join(" ")
+    sentences
 }
 
 /// The section about what has begun to flap; `head` is a thing's name and place, padded.
@@ -185,7 +221,8 @@ pub(super) fn news<K, T>(
     flapping: &Change<K, T>,
     head: impl Fn(&K, &T) -> (String, Option<String>),
 ) {
-    section(text, Tone::New, "Flapping", &flapping.new, head);
+    let heading = say!(text.words, "heading-flapping");
+    section(text, Tone::New, &heading, &flapping.new, head);
 }
 
 /// The sections about what still flaps and what is calm again.
@@ -194,15 +231,23 @@ pub(super) fn rest<K, T>(
     flapping: &Change<K, T>,
     head: impl Fn(&K, &T) -> (String, Option<String>),
 ) {
-    section(text, Tone::Still, "Still flapping", &flapping.still, &head);
+    let words = text.words;
+    let heading = say!(words, "heading-still-flapping");
+    section(text, Tone::Still, &heading, &flapping.still, &head);
     let calm = flapping.over.iter().filter_map(|over| {
         let flaps: &Flapping = over.was.flapping.as_ref()?;
-        let times = wording::went_down(flaps, over.was.until);
-        let now = format!("calm {}", text.since(over.was.until));
-        Some(two_lines(head(&over.key, &over.was.what), &times, &now))
+        let times = phrases::went_down(words, flaps, over.was.until);
+        let since = text.since(over.was.until);
+        let now = say!(words, "flapping-calm", since = since);
+        Some(two_lines(
+            words,
+            head(&over.key, &over.was.what),
+            times,
+            now,
+        ))
     });
-    let lines = cut(calm.collect());
-    text.section_on(Tone::Over, "Calm again", lines);
+    let lines = cut(words, calm.collect());
+    text.section_on(Tone::Over, &say!(words, "heading-calm"), lines);
 }
 
 fn section<K, T>(
@@ -212,39 +257,44 @@ fn section<K, T>(
     items: &[Item<K, T>],
     head: impl Fn(&K, &T) -> (String, Option<String>),
 ) {
+    let words = text.words;
     let told = items.iter().filter_map(|item| {
         let flaps = item.flaps()?;
         let now = match flaps.up_since {
-            Some(since) => format!("up {}", text.since(since)),
-            None => format!("down {}", text.since(item.since)),
+            Some(up) => say!(words, "flapping-up", since = text.since(up)),
+            None => say!(words, "flapping-down", since = text.since(item.since)),
         };
-        let times = wording::went_down(flaps, item.since);
-        Some(two_lines(head(&item.key, &item.what), &times, &now))
+        let times = phrases::went_down(words, flaps, item.since);
+        Some(two_lines(words, head(&item.key, &item.what), times, now))
     });
-    let lines = cut(told.collect());
+    let lines = cut(words, told.collect());
     text.section_on(tone, heading, lines);
 }
 
-fn two_lines((name, place): (String, Option<String>), times: &str, now: &str) -> [Line; 2] {
+fn two_lines(
+    words: &Words,
+    (name, place): (String, Option<String>),
+    times: String,
+    now: String,
+) -> [Line; 2] {
     let column = name.chars().count() + 2;
-    let place = place.map_or(String::new(), |place| format!("{place}, "));
+    let told = phrases::clauses(words, place.into_iter().chain([times]));
     [
-        Line::Row(format!("{name}  {place}{times}")),
-        Line::Below(column, now.to_owned()),
+        Line::Row(format!("{name}  {told}")),
+        Line::Below(column, now),
     ]
 }
 
-fn cut(things: Vec<[Line; 2]>) -> Vec<Line> {
+fn cut(words: &Words, things: Vec<[Line; 2]>) -> Vec<Line> {
     let more = things.len().saturating_sub(LISTED);
     let mut lines: Vec<Line> = things.into_iter().take(LISTED).flatten().collect();
     if more > 0 {
-        let rest = format!("... and {more} more; all of them: petanotify status --json");
-        lines.push(Line::Row(rest));
+        lines.push(Line::Row(say!(
+            words,
+            "more-listed-by",
+            number = more,
+            command = "petanotify status --json"
+        )));
     }
     lines
-}
-
-/// ` on node1, node2`
-pub(super) fn places(osds: &[&crate::facts::DownOsd]) -> String {
-    wording::places(osds.iter().copied(), SUBJECT_NAMES)
 }

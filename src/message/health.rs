@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::document::{Line, Tone};
-use super::{LISTED, Text, all_recovered, commands, named};
+use super::{LISTED, Text, all_recovered, commands, names};
 use crate::alert::Alert;
 use crate::facts::{HealthCheck, HealthSeverity};
 use crate::incident::{Change, Ending, Item, Kind, OverItem};
@@ -81,8 +81,8 @@ pub(super) fn was_wrong(change: &Wrong, length: &str, words: &Words) -> Vec<Stri
     named.into_iter().chain([short]).collect()
 }
 
-fn codes_in_words(codes: &[&String], _words: &Words) -> Option<String> {
-    named(codes, |code| wording::name(code))
+fn codes_in_words(codes: &[&String], words: &Words) -> Option<String> {
+    names(words, codes, |code| wording::name(code))
 }
 
 /// Whether all is fine, or what is left does not count any more.

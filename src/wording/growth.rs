@@ -1,5 +1,6 @@
 //! How the growth of the storage is said, with no more digits than the data carry.
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,6 +11,91 @@ use crate::check::growth::{Ahead, Growth, Limit};
 const WEEK: f64 = 7.0;
 const MONTH: f64 = 365.25 / 12.0;
 
+/// What is told of how the storage grows, in whatever language.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlook {
+    /// By how much: lowest and highest, as exactly as they are known; mostly the same.
+    pub amount: [String; 2],
+    /// The unit of the amount: `TiB`
+    pub bytes: &'static str,
+    /// In what time: [`Unit::Day`] or [`Unit::Week`].
+    pub each: Unit,
+    /// The limits ahead, the nearest first.
+    pub ahead: Vec<(Limit, Until)>,
+}
+
+/// A unit of the time that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Of a 24th of a day.
+    Hour,
+    /// Of 24 hours.
+    Day,
+    /// Of seven days.
+    Week,
+    /// Of a twelfth of a year.
+    Month,
+}
+
+impl Unit {
+    fn days(self) -> f64 {
+        match self {
+            Unit::Hour => 1.0 / 24.0,
+            Unit::Day => 1.0,
+            Unit::Week => WEEK,
+            Unit::Month => MONTH,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Unit::Hour => "hour",
+            Unit::Day => "day",
+            Unit::Week => "week",
+            Unit::Month => "month",
+        }
+    }
+}
+
+/// When a limit is reached, in whole units.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Until {
+    /// It may also take longer than anybody can tell.
+    AtTheEarliest(u64, Unit),
+    /// In less than half of this.
+    WithinOne(Unit),
+    /// In so many at the latest, or at once.
+    Within(u64, Unit),
+    /// Between these numbers, which may be the same.
+    Between(u64, u64, Unit),
+    /// The same of days, and which days of the calendar these are.
+    OnDays(u64, u64, [Date; 2]),
+}
+
+/// How it stands; `None` where it is not sure that the storage grows, or no limit is ahead within a year.
+pub fn outlook(
+    growth: &Growth,
+    reading: &Reading,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Option<Outlook> {
+    let ahead = growth.ahead(reading);
+    // Where it is a matter of days, nobody thinks in weeks.
+    let each = match ahead.first()?.likely < WEEK {
+        true => Unit::Day,
+        false => Unit::Week,
+    };
+    let (amount, bytes) = bytes_between(growth, each.days());
+    let ahead = ahead.iter();
+    let ahead = ahead.map(|ahead| (ahead.limit, until(ahead, zone, now)));
+    Some(Outlook {
+        amount,
+        bytes,
+        each,
+        ahead: ahead.collect(),
+    })
+}
+
 /// How the storage grows, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
@@ -19,29 +105,29 @@ pub struct Told {
     pub ahead: String,
 }
 
-/// Tells it; `None` where it is not sure that the storage grows, or no limit is ahead within a year.
+/// The same in words.
 pub fn told(growth: &Growth, reading: &Reading, zone: &TimeZone, now: Timestamp) -> Option<Told> {
-    let ahead = growth.ahead(reading);
-    // Where it is a matter of days, nobody thinks in weeks.
-    let (days, unit) = match ahead.first()?.likely < WEEK {
-        true => (1.0, "day"),
-        false => (WEEK, "week"),
-    };
-    let pace = format!("{} a {unit}", bytes_between(growth, days));
-    let ahead = ahead.iter().map(|ahead| {
-        let limit = match ahead.limit {
-            Limit::Level(percent) => format!("over {}", threshold(percent)),
+    let outlook = outlook(growth, reading, zone, now)?;
+    let [low, high] = &outlook.amount;
+    let pace = format!(
+        "{} a {}",
+        between(low, high, outlook.bytes),
+        outlook.each.as_str()
+    );
+    let ahead = outlook.ahead.iter().map(|(limit, until)| {
+        let limit = match limit {
+            Limit::Level(percent) => format!("over {}", threshold(*percent)),
             Limit::Full => "full".to_owned(),
         };
-        format!("{limit} {}", time_until(ahead, zone, now))
+        format!("{limit} {}", in_words(until))
     });
     let ahead: Vec<String> = ahead.collect();
     let ahead = format!("at this pace {}", ahead.join(", "));
     Some(Told { pace, ahead })
 }
 
-/// `1.2 TiB`, or `0.9 to 1.5 TiB`, in so many days.
-fn bytes_between(growth: &Growth, days: f64) -> String {
+/// `1.2`, or `0.9` and `1.5`, and their unit, in so many days.
+fn bytes_between(growth: &Growth, days: f64) -> ([String; 2], &'static str) {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let [low, likely, high] = [growth.lowest, growth.bytes_per_day, growth.highest]
         .map(|bytes_per_day| bytes_per_day as f64 * days);
@@ -62,58 +148,75 @@ fn bytes_between(growth: &Growth, days: f64) -> String {
         let decimals = if step < 1.0 { 1 } else { 0 };
         format!("{value:.decimals$}")
     };
-    between(&rounded(low), &rounded(high), UNITS[unit])
+    ([rounded(low), rounded(high)], UNITS[unit])
+}
+
+fn until(ahead: &Ahead, zone: &TimeZone, now: Timestamp) -> Until {
+    let latest = ahead.latest.unwrap_or(ahead.likely);
+    let unit = match latest {
+        few if few < 2.0 => Unit::Hour,
+        few if few < 21.0 => Unit::Day,
+        some if some < 12.0 * WEEK => Unit::Week,
+        _ => Unit::Month,
+    };
+    // A cast cuts off what does not fit, and nothing here is more than a year ahead or lies behind.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let number = |time: f64| (time / unit.days()).round() as u64;
+    let earliest = number(ahead.earliest);
+    let Some(latest) = ahead.latest else {
+        return Until::AtTheEarliest(earliest, unit);
+    };
+    match (earliest, number(latest)) {
+        (_, 0) => Until::WithinOne(unit),
+        (0, last) => Until::Within(last, unit),
+        (first, last) if unit == Unit::Day => {
+            let dates = [first, last].map(|days| date(days, zone, now));
+            Until::OnDays(first, last, dates)
+        }
+        (first, last) => Until::Between(first, last, unit),
+    }
+}
+
+fn date(days: u64, zone: &TimeZone, now: Timestamp) -> Date {
+    let hours = i64::try_from(days).unwrap_or(0).saturating_mul(24);
+    let date = now.checked_add(SignedDuration::from_hours(hours));
+    date.unwrap_or(now).to_zoned(zone.clone()).date()
 }
 
 /// `in 12 days (5 December)`, `in 3 to 5 weeks`, `in 7 months at the earliest`
-fn time_until(ahead: &Ahead, zone: &TimeZone, now: Timestamp) -> String {
-    let latest = ahead.latest.unwrap_or(ahead.likely);
-    let (days, unit) = match latest {
-        few if few < 2.0 => (1.0 / 24.0, "hour"),
-        few if few < 21.0 => (1.0, "day"),
-        some if some < 12.0 * WEEK => (WEEK, "week"),
-        _ => (MONTH, "month"),
+fn in_words(until: &Until) -> String {
+    let counted = |number: u64, unit: Unit| {
+        let plural = if number == 1 { "" } else { "s" };
+        format!("{}{plural}", unit.as_str())
     };
-    let number = |time: f64| (time / days).round();
-    let plural = |number: f64| if number == 1.0 { "" } else { "s" };
-    let earliest = number(ahead.earliest);
-    let Some(latest) = ahead.latest else {
-        let plural = plural(earliest);
-        return format!("in {earliest} {unit}{plural} at the earliest");
+    let time_between = |first: u64, last: u64, unit: Unit| {
+        let unit = counted(last, unit);
+        between(&first.to_string(), &last.to_string(), &unit)
     };
-    let last = number(latest);
-    if last == 0.0 {
-        return format!("within an {unit}");
+    match until {
+        Until::AtTheEarliest(number, unit) => {
+            format!("in {number} {} at the earliest", counted(*number, *unit))
+        }
+        Until::WithinOne(unit) => format!("within an {}", unit.as_str()),
+        Until::Within(number, unit) => format!("within {number} {}", counted(*number, *unit)),
+        Until::Between(first, last, unit) => format!("in {}", time_between(*first, *last, *unit)),
+        Until::OnDays(first, last, days) => format!(
+            "in {} ({})",
+            time_between(*first, *last, Unit::Day),
+            dates(days)
+        ),
     }
-    if earliest == 0.0 {
-        return format!("within {last} {unit}{}", plural(last));
-    }
-    let unit_or_units = format!("{unit}{}", plural(last));
-    let mut text = format!(
-        "in {}",
-        between(&earliest.to_string(), &last.to_string(), &unit_or_units)
-    );
-    if unit == "day" {
-        text.push_str(&format!(" ({})", dates(earliest, last, zone, now)));
-    }
-    text
 }
 
 /// `5 December`, `4 to 6 December`, `28 November to 2 December`
-fn dates(earliest: f64, latest: f64, zone: &TimeZone, now: Timestamp) -> String {
-    let date = |days: f64| {
-        let later = SignedDuration::try_from_secs_f64(days * 86_400.0).unwrap_or_default();
-        let date = now.checked_add(later).unwrap_or(now);
-        date.to_zoned(zone.clone())
-    };
-    let (first, last) = (date(earliest), date(latest));
-    let whole = |date: &jiff::Zoned| date.strftime("%-d %B").to_string();
-    if first.date() == last.date() {
-        whole(&last)
+fn dates([first, last]: &[Date; 2]) -> String {
+    let whole = |date: &Date| date.strftime("%-d %B").to_string();
+    if first == last {
+        whole(last)
     } else if first.month() == last.month() {
-        format!("{} to {}", first.day(), whole(&last))
+        format!("{} to {}", first.day(), whole(last))
     } else {
-        format!("{} to {}", whole(&first), whole(&last))
+        format!("{} to {}", whole(first), whole(last))
     }
 }
 

@@ -1,24 +1,428 @@
 # What mails say. Each message has a name, which must stay, and a text, in which $names are filled in.
 
+## Everywhere: numbers, lengths of time, lists. They are put into other messages.
+
 seconds = { $number } s
 minutes = { $number } min
 hours = { $number } h
 days = { $number } d
 two-units = { $large } { $small }
+unknown-time = unknown time
+decimal-mark = .
+percent = { $number } %
+range = { $low } to { $high }
+since = since { $time }
+since-for = since { $time } ({ $length })
+span = { $from }, for { $length }
+nodes = { $number ->
+    [one] { $number } node
+   *[other] { $number } nodes
+}
 osds = { $number ->
     [one] { $number } OSD
    *[other] { $number } OSDs
 }
-
-## Everywhere, for now.
-
+hosts = { $number ->
+    [one] { $number } host
+   *[other] { $number } hosts
+}
 list-separator = { ", " }
+list-and = { $list } and { $last }
+list-and-more = { $list } and { $number } more
+clauses = { $first }, { $then }
 between-sentences = { " " }
+
+## Everywhere: where OSDs are.
+
+on-hosts = on { $hosts }
+on-hosts-and-none = on { $hosts } and on no host
+on-no-host = on no host
+stray = (stray)
+
+## How full the storage is: in subjects, and after "The storage of cluster prod is".
+
+level-fine = { $percent } full
+level-just-below = { $percent } full (only just below { $limit })
+level-over = { $percent } full (over { $limit })
+level-critical-just-below = { $percent } full (only just below { $limit }, critical)
+level-critical-over = { $percent } full (over { $limit }, critical)
+
+## Subjects. They have 78 characters at most with the cluster's name, so several are tried, the longest first.
+
+title-still = still { $title }
+title-names = { $what }: { $names }
+title-first-and-more = { $what }: { $name } and { $number } more
+title-new-names = { $what }, new: { $names }
+title-some-new = { $what }, { $number } new
+title-lasted = { $what } ({ $length })
+title-two = { $first }; { $second }
+# After what is up again: nothing, or what is said of things that are down and not told.
+but-withheld = { " " }but { $withheld }
+silenced-number = { $number } silenced
+held-back-number = { $number } held back
+not-told-number = { $number } not told yet
+
+storage-title = storage { $level }
+storage-again-title = storage { $level } again (below { $limit })
+storage-was-full-title = storage was over { $limit } for { $length }, now { $level }
+
+nodes-down-title = { $number ->
+    [one] node down
+   *[other] { $number } nodes down
+}
+majority-down-title = { $number } of { $total } nodes down
+racks-down-title = { $number ->
+    [one] rack { $racks } down
+   *[other] racks { $racks } down
+}
+many-racks-down-title = { $number } racks down
+racks-and-more-down-title = { $number ->
+    [one] rack { $racks }
+   *[other] racks { $racks }
+} and { $nodes ->
+    [one] { $nodes } more node
+   *[other] { $nodes } more nodes
+} down
+many-racks-and-more-down-title = { $number } racks and { $nodes ->
+    [one] { $nodes } more node
+   *[other] { $nodes } more nodes
+} down
+nodes-were-down-title = { $number ->
+    [one] node was down
+   *[other] { $number } nodes were down
+}
+nodes-were-flapping-title = { $number ->
+    [one] node was flapping
+   *[other] { $number } nodes were flapping
+}
+nodes-up-title = all nodes are up again{ $but }
+nodes-calm-title = all nodes are up and calm again{ $but }
+nodes-none-down-title = no node is down any more{ $but }
+osds-not-yet-title = { $what }, { $number ->
+    [one] { $number } OSD
+   *[other] { $number } OSDs
+} not yet
+
+osds-down-title = { $number ->
+    [one] { $number } OSD down { $place }
+   *[other] { $number } OSDs down { $place }
+}
+osds-of-host-down-title = { $number ->
+    [2] both OSDs down on { $host }, which is alive
+   *[other] all { $number } OSDs down on { $host }, which is alive
+}
+osds-were-down-title = { $number ->
+    [one] { $number } OSD was down
+   *[other] { $number } OSDs were down
+}
+osds-were-down-there-title = { $number ->
+    [one] { $number } OSD was down { $place }
+   *[other] { $number } OSDs were down { $place }
+}
+osds-were-flapping-title = { $number ->
+    [one] { $number } OSD was flapping
+   *[other] { $number } OSDs were flapping
+}
+osds-were-flapping-there-title = { $number ->
+    [one] { $number } OSD was flapping { $place }
+   *[other] { $number } OSDs were flapping { $place }
+}
+osds-up-title = all OSDs are up again{ $but }
+osds-calm-title = all OSDs are up and calm again{ $but }
+osds-none-down-title = no OSD is down any more{ $but }
+other-osds-up-title = all other OSDs are up again{ $but } (down: { $with })
+osds-with-nodes = { $number } with { $nodes }
+
+osd-there = { $osd } { $place }
+down-too-title = down: { $name }
+flapping-times-title = { $name } is flapping: { $times }
+flapping-title = { $name } is flapping
+flapping-times-reminder-title = flapping: { $name }, { $times }
+flapping-reminder-title = flapping: { $name }
+nodes-flapping-title = { $number } nodes are flapping
+nodes-flapping-reminder-title = { $number } nodes flapping
+osds-flapping-title = { $number } OSDs are flapping
+osds-flapping-there-title = { $number } OSDs are flapping { $place }
+osds-flapping-reminder-title = { $number } OSDs flapping
+osds-flapping-there-reminder-title = { $number } OSDs flapping { $place }
+went-down = { $times ->
+    [one] went down { $times } time in { $length }
+   *[other] went down { $times } times in { $length }
+}
+went-down-within-a-minute = { $times ->
+    [one] went down { $times } time within a minute
+   *[other] went down { $times } times within a minute
+}
+
+## At the head of every mail.
+
+kind-new = New
+kind-update = Update
+kind-reminder = Reminder
+kind-cleared = All clear
+kind-critical = { $kind }, critical
+held-by-quiet-hours = This mail was held back until { $until } by your quiet hours. It tells how things stood at { $time }.
+late = This mail is late by { $length }: it could not be delivered before. It tells how things stood at { $time }.
 untold = It is over by now; no mail about it was delivered while it lasted.
-heading-new = New
+
+## At the end of every mail.
+
+heading-elsewhere = Also wrong at this moment
+heading-acknowledged = Acknowledged
+acknowledged-by = { $time } by { $name }
+acknowledged-why = { $acknowledged }: { $why }
+heading-silenced = Silenced
+silenced-until = until { $time }: { $what }
+silenced-why = { $silenced } ({ $why })
+silenced-everything = everything
+silenced-node-and-osds = { $node } with its OSDs
+silenced-osds-of-node = OSDs on { $node }
+heading-maintenance = Maintenance
+flag-set = { $flag } is set ({ $effect })
+flag-set-since = { $flag } is set, seen since { $time } ({ $effect })
+effect-noout = no data is moved because of OSDs that are down
+effect-nodown = Ceph calls no OSD down, so those that fail are not seen
+effect-noup = OSDs that start are not called up
+effect-noin = OSDs that start are not taken in
+effect-norebalance = no data is moved to even it out
+effect-nobackfill = no data is copied to where it belongs
+effect-norecover = lost copies are not restored
+effect-pauserd = clients cannot read
+effect-pausewr = clients cannot write
+flags-of-their-own = { $number ->
+    [one] { $number } OSD or CRUSH node has such a flag of its own
+   *[other] { $number } OSDs or CRUSH nodes have such a flag of their own
+}
+muted-health = muted in the health of Ceph: { $names }
 heading-look-closer = Look closer with
+made-by = petanotify { $version } on { $node }
+mail-of-incident = incident { $incident }, mail { $number }
+
+## Mails about the storage.
+
+storage-sentence = The storage of cluster { $cluster } is { $level }.
+storage-still-sentence = The storage of cluster { $cluster } is still { $level }.
+storage-again-sentence = The storage of cluster { $cluster } has room again: it is { $level }.
+storage-was-full-sentence = The storage of cluster { $cluster } was too full and is so no longer: it is { $level }.
+storage-critical-sentence = Over { $limit } the cluster is close to refusing writes: Ceph stops them when one OSD is full (95 % by default), and OSDs fill unevenly. Delete data or add OSDs now.
+heading-space = Space
+label-used = used
+label-free = free
+label-warn = warn
+label-critical = critical
+label-too-full = too full
+label-growth = growth
+used-of-total = { $used } of { $total } raw
+free-raw = { $free } raw
+over-limit = over { $limit }
+growth-a-day = { $amount } a day
+growth-a-week = { $amount } a week
+growth-ahead = at this pace { $limits }
+growth-over-limit = over { $limit } { $when }
+growth-full = full { $when }
+# $number is the one that is counted, $amount what is written: that number, or "3 to 5".
+in-time = in { $amount } { $unit ->
+    [hours] { $number ->
+        [one] hour
+       *[other] hours
+    }
+    [days] { $number ->
+        [one] day
+       *[other] days
+    }
+    [weeks] { $number ->
+        [one] week
+       *[other] weeks
+    }
+   *[months] { $number ->
+        [one] month
+       *[other] months
+    }
+}
+in-time-at-the-earliest = in { $number } { $unit ->
+    [hours] { $number ->
+        [one] hour
+       *[other] hours
+    }
+    [days] { $number ->
+        [one] day
+       *[other] days
+    }
+    [weeks] { $number ->
+        [one] week
+       *[other] weeks
+    }
+   *[months] { $number ->
+        [one] month
+       *[other] months
+    }
+} at the earliest
+within-time = within { $number } { $unit ->
+    [hours] { $number ->
+        [one] hour
+       *[other] hours
+    }
+    [days] { $number ->
+        [one] day
+       *[other] days
+    }
+    [weeks] { $number ->
+        [one] week
+       *[other] weeks
+    }
+   *[months] { $number ->
+        [one] month
+       *[other] months
+    }
+}
+within-one-unit = within { $unit ->
+    [hours] an hour
+    [days] a day
+    [weeks] a week
+   *[months] a month
+}
+on-dates = { $when } ({ $dates })
+# $day is a number, or "4 to 6".
+date = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[12] December
+}
+day = { $number }
+
+## Mails about nodes.
+
+nodes-down-sentence = { $number ->
+    [one] { $number } node of cluster { $cluster } is down.
+   *[other] { $number } nodes of cluster { $cluster } are down.
+}
+more-nodes-down-sentence = { $number ->
+    [one] { $number } more node of cluster { $cluster } is down.
+   *[other] { $number } more nodes of cluster { $cluster } are down.
+} Down by now: { $total }.
+nodes-still-down-sentence = { $number ->
+    [one] { $number } node of cluster { $cluster } is still down.
+   *[other] { $number } nodes of cluster { $cluster } are still down.
+}
+nodes-up-sentence = All nodes of cluster { $cluster } are up again{ $but }.
+nodes-none-down-sentence = No node of cluster { $cluster } is down any more{ $but }.
+nodes-flapped-before-sentence = { $number ->
+    [one] { $number } node has flapped before: that this is over is told when it is calm.
+   *[other] { $number } nodes have flapped before: that this is over is told when they are calm.
+}
+nodes-flapping-sentence = { $number ->
+    [one] { $number } node of cluster { $cluster } is flapping: down and up again and again. No mail tells of each time; the next one comes when it is calm, or stays down.
+   *[other] { $number } nodes of cluster { $cluster } are flapping: down and up again and again. No mail tells of each time; the next one comes when they are calm, or stay down.
+}
+racks-down-sentence = { $number ->
+    [one] Rack { $racks } is down, as a whole.
+   *[other] Racks { $racks } are down, each as a whole.
+}
+many-racks-down-sentence = { $number } racks are down, each as a whole.
+majority-sentence = That is the majority: { $number } of { $total }.
+osds-down-with-nodes-sentence = { $number ->
+    [one] { $number } OSD is
+   *[other] { $number } OSDs are
+} down with { $nodes ->
+    [one] it
+   *[other] them
+}.
+osds-follow-sentence = OSDs that Ceph finds down with a node in the next minutes belong to this incident and make no mail of their own.
+absence-failed = failed
+absence-leaving = leaving
+absence-left = left
+absence-missing = not a member
+heading-osds-with-nodes = OSDs down with them, by node
+heading-osds-of-nodes-back = OSDs still down on nodes that are back
+osds-of-nodes-back-sentence = They have some minutes to come up, one by one. Those that do not are told of in a mail of their own.
+
+## Mails about OSDs.
+
+osds-down-sentence = { $number ->
+    [one] { $number } OSD of cluster { $cluster } is down.
+   *[other] { $number } OSDs of cluster { $cluster } are down.
+}
+more-osds-down-sentence = { $number ->
+    [one] { $number } more OSD of cluster { $cluster } is down.
+   *[other] { $number } more OSDs of cluster { $cluster } are down.
+} Down by now: { $total }.
+osds-still-down-sentence = { $number ->
+    [one] { $number } OSD of cluster { $cluster } is still down.
+   *[other] { $number } OSDs of cluster { $cluster } are still down.
+}
+osds-up-sentence = All OSDs of cluster { $cluster } are up again{ $but }.
+osds-none-down-sentence = No OSD of cluster { $cluster } is down any more{ $but }.
+but-with-nodes = { $number ->
+    [one] { " " }but for { $number } that is down with { $nodes }
+   *[other] { " " }but for { $number } that are down with { $nodes }
+}
+osds-flapped-before-sentence = { $number ->
+    [one] { $number } OSD has flapped before: that this is over is told when it is calm.
+   *[other] { $number } OSDs have flapped before: that this is over is told when they are calm.
+}
+osds-flapping-sentence = { $number ->
+    [one] { $number } OSD of cluster { $cluster } is flapping: down and up again and again. No mail tells of each time; the next one comes when it is calm, or stays down.
+   *[other] { $number } OSDs of cluster { $cluster } are flapping: down and up again and again. No mail tells of each time; the next one comes when they are calm, or stay down.
+}
+osds-on-hosts-sentence = { $hosts ->
+    [one] They are on { $hosts } host.
+   *[other] They are on { $hosts } hosts.
+}
+dark-hosts-sentence = { $number ->
+    [one] None of the OSDs on { $hosts } is up, yet the node itself is alive: look at its disk controllers and its network.
+   *[other] None of the OSDs on { $hosts } is up, yet the nodes themselves are alive: look at their disk controllers and their network.
+}
+osd-on-host = on { $host }
+osd-stray = stray (in no CRUSH bucket)
+osd-on-no-host = on no host
+osd-out = out
+osds-some-out = { $osds } ({ $number } out)
 host-stray = stray
 host-none = no host
+lasting = for { $length }
+lasting-up-to = for up to { $length }
+
+## Lists in mails about nodes and OSDs.
+
+heading-new = New
+heading-still-down = Still down
+heading-up-again = Up again
+heading-removed = No longer part of the cluster
+heading-by-host = { $heading }, by host
+heading-was-down = { $heading }, was down from
+heading-flapping = Flapping
+heading-still-flapping = Still flapping
+heading-calm = Calm again
+flapped-before = { $since }, flapped before
+flapping-up = up { $since }
+flapping-down = down { $since }
+flapping-calm = calm { $since }
+down-by-now-sentence = Down by now: { $number }.
+come-to-rest-sentence = What flapped has come to rest.
+more-listed-by = ... and { $number } more; all of them: { $command }
+more-osds-on-hosts = ... and { $osds ->
+    [one] { $osds } OSD
+   *[other] { $osds } OSDs
+} on { $hosts ->
+    [one] { $hosts } more host
+   *[other] { $hosts } more hosts
+}; all of them: { $command }
+more-osds-of-nodes = ... and { $osds ->
+    [one] { $osds } OSD
+   *[other] { $osds } OSDs
+} of { $nodes ->
+    [one] { $nodes } more node
+   *[other] { $nodes } more nodes
+}; all of them: { $command }
 
 ## In every mail.
 

@@ -1,21 +1,282 @@
 # 邮件的文字。名称不可更改，其后的文字可以替换；$ 开头的变量会被填入。
 
+## 各处通用：数字、时长、列举，用于其他文字之中。
+
 seconds = { $number } 秒
 minutes = { $number } 分钟
 hours = { $number } 小时
 days = { $number } 天
 two-units = { $large } { $small }
+unknown-time = 时长未知
+decimal-mark = .
+percent = { $number }%
+range = { $low } 至 { $high }
+since = 自 { $time } 起
+since-for = 自 { $time } 起（{ $length }）
+span = { $from }，持续 { $length }
+nodes = { $number } 个节点
 osds = { $number } 个 OSD
-
-## Everywhere, for now.
-
+hosts = { $number } 台主机
 list-separator = 、
+list-and = { $list }、{ $last }
+list-and-more = { $list } 等，另有 { $number } 个
+clauses = { $first }，{ $then }
 between-sentences = { "" }
-untold = 该情况现已结束；持续期间未能送达任何相关邮件。
-heading-new = 新增
-heading-look-closer = 查看详情的命令
+
+## 各处通用：OSD 的位置，用在 OSD 之前。
+
+on-hosts = { $hosts } 上的
+on-hosts-and-none = { $hosts } 上及不属于任何主机的
+on-no-host = 不属于任何主机的
+stray = 游离的
+
+## 存储空间的使用程度：用于主题，以及“集群 prod 的存储空间”之后。
+
+level-fine = 已用 { $percent }
+level-just-below = 已用 { $percent }（仅略低于 { $limit }）
+level-over = 已用 { $percent }（超过 { $limit }）
+level-critical-just-below = 已用 { $percent }（仅略低于 { $limit }，严重）
+level-critical-over = 已用 { $percent }（超过 { $limit }，严重）
+
+## 主题。连同集群名称最多 78 个字符，从最长的写法开始依次尝试。
+
+title-still = 仍未恢复：{ $title }
+title-names = { $what }：{ $names }
+title-first-and-more = { $what }：{ $name }，另有 { $number } 个
+title-new-names = { $what }，新增：{ $names }
+title-some-new = { $what }，新增 { $number } 个
+title-lasted = { $what }（{ $length }）
+title-two = { $first }；{ $second }
+# 用在已恢复的事物之后：为空，或说明仍离线但未通知的数量。
+but-withheld = （除外：{ $withheld }）
+silenced-number = { $number } 个已静默
+held-back-number = { $number } 个暂缓通知
+not-told-number = { $number } 个尚未通知
+
+storage-title = 存储空间{ $level }
+storage-again-title = 存储空间恢复正常，{ $level }（低于 { $limit }）
+storage-was-full-title = 存储空间曾超过 { $limit }，持续 { $length }，现{ $level }
+
+nodes-down-title = { $number ->
+    [1] 节点离线
+   *[other] { $number } 个节点离线
+}
+majority-down-title = { $total } 个节点中有 { $number } 个离线
+racks-down-title = { $number ->
+   *[other] 机架 { $racks } 离线
+}
+many-racks-down-title = { $number } 个机架离线
+racks-and-more-down-title = { $number ->
+   *[other] 机架 { $racks } 及另外 { $nodes } 个节点离线
+}
+many-racks-and-more-down-title = { $number } 个机架及另外 { $nodes } 个节点离线
+nodes-were-down-title = { $number ->
+    [1] 节点曾离线
+   *[other] { $number } 个节点曾离线
+}
+nodes-were-flapping-title = { $number ->
+    [1] 节点曾反复离线
+   *[other] { $number } 个节点曾反复离线
+}
+nodes-up-title = 所有节点均已恢复{ $but }
+nodes-calm-title = 所有节点均已恢复并保持稳定{ $but }
+nodes-none-down-title = 已无离线节点{ $but }
+osds-not-yet-title = { $what }，{ $number } 个 OSD 尚未恢复
+
+osds-down-title = { $place } { $number } 个 OSD 离线
+osds-of-host-down-title = { $host } 上的全部 { $number } 个 OSD 离线，但节点在线
+osds-were-down-title = { $number } 个 OSD 曾离线
+osds-were-down-there-title = { $place } { $number } 个 OSD 曾离线
+osds-were-flapping-title = { $number } 个 OSD 曾反复离线
+osds-were-flapping-there-title = { $place } { $number } 个 OSD 曾反复离线
+osds-up-title = 所有 OSD 均已恢复{ $but }
+osds-calm-title = 所有 OSD 均已恢复并保持稳定{ $but }
+osds-none-down-title = 已无离线 OSD{ $but }
+other-osds-up-title = 其他 OSD 均已恢复{ $but }（仍离线：{ $with }）
+osds-with-nodes = { $number } 个随 { $nodes }
+
+osd-there = { $place } { $osd }
+down-too-title = 离线：{ $name }
+flapping-times-title = { $name } 反复离线：{ $times }
+flapping-title = { $name } 反复离线
+flapping-times-reminder-title = { $name } 反复离线，{ $times }
+flapping-reminder-title = { $name } 反复离线
+nodes-flapping-title = { $number } 个节点反复离线
+nodes-flapping-reminder-title = { $number } 个节点反复离线
+osds-flapping-title = { $number } 个 OSD 反复离线
+osds-flapping-there-title = { $place } { $number } 个 OSD 反复离线
+osds-flapping-reminder-title = { $number } 个 OSD 反复离线
+osds-flapping-there-reminder-title = { $place } { $number } 个 OSD 反复离线
+went-down = { $length }内离线 { $times } 次
+went-down-within-a-minute = 一分钟内离线 { $times } 次
+
+## 每封邮件的开头。
+
+kind-new = 新告警
+kind-update = 更新
+kind-reminder = 提醒
+kind-cleared = 已解除
+kind-critical = { $kind }，严重
+held-by-quiet-hours = 由于您设置的免打扰时段，本邮件推迟到 { $until } 才发送。内容为 { $time } 时的情况。
+late = 本邮件迟到了 { $length }：此前无法送达。内容为 { $time } 时的情况。
+untold = 问题现已结束；持续期间没有相关邮件送达。
+
+## 每封邮件的结尾。
+
+heading-elsewhere = 此时的其他问题
+heading-acknowledged = 已确认
+acknowledged-by = { $time }，{ $name }
+acknowledged-why = { $acknowledged }：{ $why }
+heading-silenced = 已静默
+silenced-until = 至 { $time }：{ $what }
+silenced-why = { $silenced }（{ $why }）
+silenced-everything = 全部
+silenced-node-and-osds = { $node } 及其 OSD
+silenced-osds-of-node = { $node } 上的 OSD
+heading-maintenance = 维护
+flag-set = 已设置 { $flag }（{ $effect }）
+flag-set-since = 已设置 { $flag }，最早见于 { $time }（{ $effect }）
+effect-noout = 不会因 OSD 离线而迁移数据
+effect-nodown = Ceph 不会将任何 OSD 标记为离线，因此无法发现故障
+effect-noup = 启动的 OSD 不会被标记为在线
+effect-noin = 启动的 OSD 不会被纳入集群
+effect-norebalance = 不会为均衡而迁移数据
+effect-nobackfill = 不会将数据复制到应在的位置
+effect-norecover = 不会恢复丢失的副本
+effect-pauserd = 客户端无法读取
+effect-pausewr = 客户端无法写入
+flags-of-their-own = { $number } 个 OSD 或 CRUSH 节点单独设置了此类标志
+muted-health = 在 Ceph 健康状态中已屏蔽：{ $names }
+heading-look-closer = 进一步查看请运行
+made-by = petanotify { $version }，运行于 { $node }
+mail-of-incident = 事件 { $incident }，第 { $number } 封邮件
+
+## 关于存储空间的邮件。
+
+storage-sentence = 集群 { $cluster } 的存储空间{ $level }。
+storage-still-sentence = 集群 { $cluster } 的存储空间仍不足：{ $level }。
+storage-again-sentence = 集群 { $cluster } 的存储空间已恢复充足：{ $level }。
+storage-was-full-sentence = 集群 { $cluster } 的存储空间曾经不足，现已缓解：{ $level }。
+storage-critical-sentence = 超过 { $limit } 后，集群很快会拒绝写入：只要有一个 OSD 写满（默认 95%），Ceph 就会停止写入，而各 OSD 的使用并不均匀。请立即删除数据或添加 OSD。
+heading-space = 空间
+label-used = 已用
+label-free = 可用
+label-warn = 警告
+label-critical = 严重
+label-too-full = 空间不足
+label-growth = 增长
+used-of-total = { $used }，共 { $total }（原始容量）
+free-raw = { $free }（原始容量）
+over-limit = 超过 { $limit }
+growth-a-day = 每天 { $amount }
+growth-a-week = 每周 { $amount }
+growth-ahead = 按此速度，{ $limits }
+growth-over-limit = { $when }超过 { $limit }
+growth-full = { $when }写满
+# $number 为计数值，$amount 为所写的文字：该数值或“3 至 5”。
+in-time = { $number ->
+   *[other] { $amount } { $unit ->
+        [hours] 小时
+        [days] 天
+        [weeks] 周
+       *[months] 个月
+    }后
+}
+in-time-at-the-earliest = 最早 { $number } { $unit ->
+    [hours] 小时
+    [days] 天
+    [weeks] 周
+   *[months] 个月
+}后
+within-time = { $number } { $unit ->
+    [hours] 小时
+    [days] 天
+    [weeks] 周
+   *[months] 个月
+}内
+within-one-unit = { $unit ->
+    [hours] 一小时内
+    [days] 一天内
+    [weeks] 一周内
+   *[months] 一个月内
+}
+on-dates = { $when }（{ $dates }）
+# $day 为日期，或“4 至 6”。
+date = { $month } 月 { $day } 日
+day = { $number }
+
+## 关于节点的邮件。
+
+nodes-down-sentence = 集群 { $cluster } 有 { $number } 个节点离线。
+more-nodes-down-sentence = 集群 { $cluster } 又有 { $number } 个节点离线。目前共有 { $total } 个离线。
+nodes-still-down-sentence = 集群 { $cluster } 仍有 { $number } 个节点离线。
+nodes-up-sentence = 集群 { $cluster } 的所有节点均已恢复{ $but }。
+nodes-none-down-sentence = 集群 { $cluster } 已无离线节点{ $but }。
+nodes-flapped-before-sentence = { $number } 个节点此前反复离线：稳定之后才会通知恢复。
+nodes-flapping-sentence = 集群 { $cluster } 有 { $number } 个节点反复离线又恢复。不会逐次通知；待其稳定或持续离线时，才会发送下一封邮件。
+racks-down-sentence = { $number ->
+    [1] 机架 { $racks } 整体离线。
+   *[other] 机架 { $racks } 均整体离线。
+}
+many-racks-down-sentence = { $number } 个机架均整体离线。
+majority-sentence = 已超过半数：{ $total } 个中有 { $number } 个。
+osds-down-with-nodes-sentence = { $nodes ->
+   *[other] { $number } 个 OSD 随之离线。
+}
+osds-follow-sentence = 接下来几分钟内，Ceph 发现随节点离线的 OSD 均属于本事件，不会另发邮件。
+absence-failed = 失联
+absence-leaving = 正在离开
+absence-left = 已离开
+absence-missing = 不是成员
+heading-osds-with-nodes = 随节点离线的 OSD（按节点）
+heading-osds-of-nodes-back = 节点已恢复但仍离线的 OSD
+osds-of-nodes-back-sentence = 它们会在几分钟内陆续恢复。届时仍未恢复的将另发邮件通知。
+
+## 关于 OSD 的邮件。
+
+osds-down-sentence = 集群 { $cluster } 有 { $number } 个 OSD 离线。
+more-osds-down-sentence = 集群 { $cluster } 又有 { $number } 个 OSD 离线。目前共有 { $total } 个离线。
+osds-still-down-sentence = 集群 { $cluster } 仍有 { $number } 个 OSD 离线。
+osds-up-sentence = 集群 { $cluster } 的所有 OSD 均已恢复{ $but }。
+osds-none-down-sentence = 集群 { $cluster } 已无离线 OSD{ $but }。
+but-with-nodes = ，但有 { $number } 个随 { $nodes } 离线
+osds-flapped-before-sentence = { $number } 个 OSD 此前反复离线：稳定之后才会通知恢复。
+osds-flapping-sentence = 集群 { $cluster } 有 { $number } 个 OSD 反复离线又恢复。不会逐次通知；待其稳定或持续离线时，才会发送下一封邮件。
+osds-on-hosts-sentence = 它们分布在 { $hosts } 台主机上。
+dark-hosts-sentence = { $number ->
+    [1] { $hosts } 上没有任何 OSD 在线，但节点本身在线：请检查其磁盘控制器和网络。
+   *[other] { $hosts } 上没有任何 OSD 在线，但这些节点本身在线：请检查其磁盘控制器和网络。
+}
+osd-on-host = 位于 { $host }
+osd-stray = 游离（不在任何 CRUSH bucket 中）
+osd-on-no-host = 不属于任何主机
+osd-out = out
+osds-some-out = { $osds }（{ $number } 个 out）
 host-stray = 游离
 host-none = 无主机
+lasting = 持续 { $length }
+lasting-up-to = 最长 { $length }
+
+## 关于节点和 OSD 的邮件中的列表。
+
+heading-new = 新增
+heading-still-down = 仍离线
+heading-up-again = 已恢复
+heading-removed = 已不属于集群
+heading-by-host = { $heading }（按主机）
+heading-was-down = { $heading }（离线时段）
+heading-flapping = 反复离线
+heading-still-flapping = 仍在反复离线
+heading-calm = 已稳定
+flapped-before = { $since }，此前反复离线
+flapping-up = 在线，{ $since }
+flapping-down = 离线，{ $since }
+flapping-calm = 稳定，{ $since }
+down-by-now-sentence = 目前共有 { $number } 个离线。
+come-to-rest-sentence = 此前反复离线的均已稳定。
+more-listed-by = …… 另有 { $number } 个；查看全部：{ $command }
+more-osds-on-hosts = …… 另有 { $hosts } 台主机上的 { $osds } 个 OSD；查看全部：{ $command }
+more-osds-of-nodes = …… 另有 { $nodes } 个节点的 { $osds } 个 OSD；查看全部：{ $command }
 
 ## 每封邮件。
 
