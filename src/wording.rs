@@ -12,9 +12,8 @@ use jiff::tz::TimeZone;
 use crate::alert::{Maintained, Memory, Withheld};
 use crate::check::capacity::{Level, Reading};
 use crate::check::sight::Unseen;
-use crate::facts::{Absence, DownOsd, Flag, Maintenance, Membership, OsdId};
-use crate::flapping::Flapping;
-use crate::incident::{Ack, Down, Watch, age};
+use crate::facts::{Absence, DownOsd, Flag, Membership, OsdId};
+use crate::incident::{Ack, Down, Watch};
 use crate::settings::Hold;
 use crate::silence::Silence;
 use crate::text::one_line;
@@ -351,20 +350,6 @@ pub fn down_in_brief(noun: &str, down: usize, flapping: usize) -> String {
     }
 }
 
-/// `went down 7 times in 20 min`
-pub fn went_down(flapping: &Flapping, last: Timestamp) -> String {
-    let span = age(flapping.first, last);
-    let span = if span.as_secs() < 60 {
-        "within a minute".to_owned()
-    } else {
-        format!("in {}", duration(span))
-    };
-    format!(
-        "went down {} {span}",
-        count(flapping.downs as usize, "time")
-    )
-}
-
 /// `petanotify cannot see capacity, osds; Consul cannot elect a leader`
 pub fn cannot_see(unseen: impl Iterator<Item = Unseen> + Clone) -> String {
     let checks: Vec<String> = (unseen.clone().filter_map(Unseen::check))
@@ -383,24 +368,6 @@ pub fn cannot_see(unseen: impl Iterator<Item = Unseen> + Clone) -> String {
 /// A summary of nodes or OSDs without the names at its end, where these are listed elsewhere: `2 of 8 OSDs down`.
 pub fn headline(summary: &str) -> &str {
     summary.split_once(": ").map_or(summary, |(head, _)| head)
-}
-
-/// ` but 1 silenced, 2 held back and 3 not told yet`, or nothing.
-pub fn but_withheld(withheld: Withheld) -> String {
-    let parts = [
-        (withheld.silenced, "silenced"),
-        (withheld.noout, "held back"),
-        (withheld.waiting + withheld.early, "not told yet"),
-    ];
-    let parts: Vec<String> = (parts.iter())
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, why)| format!("{number} {why}"))
-        .collect();
-    match parts.as_slice() {
-        [] => String::new(),
-        [one] => format!(" but {one}"),
-        [first @ .., last] => format!(" but {} and {last}", first.join(", ")),
-    }
 }
 
 /// `acknowledged: disk ordered`
@@ -424,40 +391,7 @@ pub fn silence(silence: &Silence, zone: &TimeZone) -> String {
     )
 }
 
-/// What the admins have told Ceph to leave alone, a line each.
-pub fn maintenance(maintained: &Maintained, zone: &TimeZone) -> Vec<String> {
-    let Maintenance {
-        flags,
-        flagged,
-        mutes,
-    } = &maintained.what;
-    let mut lines: Vec<String> = Vec::new();
-    for flag in flags {
-        let since = match (flag, maintained.noout_since) {
-            (Flag::Noout, Some(since)) => format!(", seen since {}", time(since, zone)),
-            _ => String::new(),
-        };
-        lines.push(format!(
-            "{} is set{since} ({})",
-            flag.as_str(),
-            effect(*flag)
-        ));
-    }
-    match flagged {
-        0 => {}
-        1 => lines.push("1 OSD or CRUSH node has such a flag of its own".to_owned()),
-        many => lines.push(format!(
-            "{many} OSDs or CRUSH nodes have such a flag of their own"
-        )),
-    }
-    if !mutes.is_empty() {
-        let named = list_first(mutes.iter().map(|code| name(code)), 5);
-        lines.push(format!("muted in the health of Ceph: {named}"));
-    }
-    lines
-}
-
-/// The same in one line; `None` where there is nothing of the kind.
+/// What the admins have told Ceph to leave alone, in one line; `None` where there is nothing of the kind.
 pub fn maintenance_in_brief(maintained: &Maintained, zone: &TimeZone) -> Option<String> {
     if maintained.is_none() {
         return None;
@@ -476,21 +410,6 @@ pub fn maintenance_in_brief(maintained: &Maintained, zone: &TimeZone) -> Option<
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     Some(parts.join("; "))
-}
-
-/// What a flag does.
-fn effect(flag: Flag) -> &'static str {
-    match flag {
-        Flag::Noout => "no data is moved because of OSDs that are down",
-        Flag::Nodown => "Ceph calls no OSD down, so those that fail are not seen",
-        Flag::Noup => "OSDs that start are not called up",
-        Flag::Noin => "OSDs that start are not taken in",
-        Flag::Norebalance => "no data is moved to even it out",
-        Flag::Nobackfill => "no data is copied to where it belongs",
-        Flag::Norecover => "lost copies are not restored",
-        Flag::Pauserd => "clients cannot read",
-        Flag::Pausewr => "clients cannot write",
-    }
 }
 
 /// `a, b, c`, or `a, b and 7 more`
@@ -602,6 +521,7 @@ pub fn hosts<'a>(osds: impl IntoIterator<Item = &'a DownOsd>) -> BTreeSet<&'a st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flapping::Flapping;
 
     #[test]
     fn names_are_harmless_and_not_endless() {
@@ -733,23 +653,6 @@ mod tests {
                 down_in_brief("node", watch.down_now(), watch.flapping()),
                 brief
             );
-        }
-    }
-
-    #[test]
-    fn how_it_flaps_is_told_with_its_span() {
-        let flapping = |downs| Flapping {
-            first: at(0),
-            downs,
-            up_since: None,
-            down_told: false,
-        };
-        for (downs, last, expected) in [
-            (7, 20, "went down 7 times in 20 min"),
-            (3, 0, "went down 3 times within a minute"),
-            (400, 2000, "went down 400 times in 1 d 9 h"),
-        ] {
-            assert_eq!(went_down(&flapping(downs), at(last)), expected);
         }
     }
 

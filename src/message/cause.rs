@@ -252,13 +252,16 @@ pub(super) fn all_nodes_up(
     words: &Words,
     alert: &Alert,
     over: &[OverItem<String, Absence>],
-) -> String {
+) -> Vec<String> {
     let all_up = super::all_up(words, Things::Nodes, alert, over);
     let osds = alert.circumstances.of_nodes.values().map(BTreeSet::len);
-    match osds.sum::<usize>() {
-        0 => all_up,
-        osds => say!(words, "osds-not-yet-title", what = all_up, number = osds),
+    let osds: usize = osds.sum();
+    if osds == 0 {
+        return all_up;
     }
+    let but_osds = |what: &String| say!(words, "osds-not-yet-title", what = what, number = osds);
+    let but_osds: Vec<String> = all_up.iter().map(but_osds).collect();
+    but_osds.into_iter().chain(all_up).collect()
 }
 
 /// What is said in the subject of a mail that ends an incident of OSDs.
@@ -266,16 +269,18 @@ pub(super) fn all_osds_up(
     words: &Words,
     alert: &Alert,
     over: &[OverItem<OsdId, DownOsd>],
-) -> String {
+) -> Vec<String> {
     let of_nodes = &alert.circumstances.of_nodes;
     if of_nodes.is_empty() {
         return super::all_up(words, Things::Osds, alert, over);
     }
     let (number, nodes) = phrases::of_nodes(words, of_nodes);
-    say!(
-        words,
-        "other-osds-up-title",
-        but = phrases::but_withheld(words, alert.circumstances.withheld),
-        with = say!(words, "osds-with-nodes", number = number, nodes = nodes)
-    )
+    let with = say!(words, "osds-with-nodes", number = number, nodes = nodes);
+    let withheld = alert.circumstances.withheld;
+    let buts = [
+        phrases::but_withheld(words, withheld),
+        phrases::but_some_withheld(words, withheld),
+    ];
+    let title = |but: String| say!(words, "other-osds-up-title", but = but, with = &with);
+    buts.map(title).into()
 }

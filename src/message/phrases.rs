@@ -124,6 +124,20 @@ pub(crate) fn but_withheld(words: &Words, withheld: Withheld) -> String {
     say!(words, "but-withheld", withheld = withheld)
 }
 
+/// The same in fewer words: ` but 6 others`
+pub(crate) fn but_some_withheld(words: &Words, withheld: Withheld) -> String {
+    let Withheld {
+        silenced,
+        noout,
+        waiting,
+        early,
+    } = withheld;
+    match silenced + noout + waiting + early {
+        0 => String::new(),
+        number => say!(words, "but-some-withheld", number = number),
+    }
+}
+
 /// `went down 7 times in 20 min`
 pub(crate) fn went_down(words: &Words, flapping: &Flapping, last: Timestamp) -> String {
     let span = age(flapping.first, last);
@@ -145,17 +159,20 @@ pub(crate) fn places<'a>(
     osds: impl IntoIterator<Item = &'a DownOsd> + Clone,
     most: usize,
 ) -> String {
-    let named = |hosts: BTreeSet<&str>| match hosts.len() {
-        few if few <= most => {
-            let names: Vec<String> = hosts.into_iter().map(wording::name).collect();
-            list(words, &names)
-        }
-        many => say!(words, "hosts", number = many),
+    let named = |hosts: BTreeSet<&str>| {
+        let names: Vec<String> = hosts.into_iter().map(wording::name).collect();
+        list(words, &names)
     };
     match wording::place(osds) {
         Place::Stray => say!(words, "stray"),
         Place::NoHost => say!(words, "on-no-host"),
+        Place::Hosts(hosts) if hosts.len() > most => {
+            say!(words, "on-many-hosts", number = hosts.len())
+        }
         Place::Hosts(hosts) => say!(words, "on-hosts", hosts = named(hosts)),
+        Place::HostsAndNone(hosts) if hosts.len() > most => {
+            say!(words, "on-many-hosts-and-none", number = hosts.len())
+        }
         Place::HostsAndNone(hosts) => {
             say!(words, "on-hosts-and-none", hosts = named(hosts))
         }
@@ -192,6 +209,8 @@ pub(crate) fn untold(words: &Words) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::words::Language;
 
@@ -206,6 +225,25 @@ mod tests {
             assert_eq!(duration(&words, Duration::from_secs(7800)), time);
             assert_eq!(bytes(&words, 3 << 39), size);
             assert_eq!(threshold(&words, 62.5), limit);
+        }
+    }
+
+    #[test]
+    fn how_it_flaps_is_told_with_its_span() {
+        let words = Words::of(Language::English);
+        let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+        for (downs, last, expected) in [
+            (7, 20, "went down 7 times in 20 min"),
+            (3, 0, "went down 3 times within a minute"),
+            (400, 2000, "went down 400 times in 1 d 9 h"),
+        ] {
+            let flapping = Flapping {
+                first: at(0),
+                downs,
+                up_since: None,
+                down_told: false,
+            };
+            assert_eq!(went_down(&words, &flapping, at(last)), expected);
         }
     }
 

@@ -19,10 +19,6 @@ osds = { $number ->
     [one] { $number } OSD
    *[other] { $number } OSDs
 }
-hosts = { $number ->
-    [one] { $number } Host
-   *[other] { $number } Hosts
-}
 list-separator = { ", " }
 list-and = { $list } und { $last }
 list-and-more = { $list } und { $number } weitere
@@ -33,6 +29,14 @@ between-sentences = { " " }
 
 on-hosts = auf { $hosts }
 on-hosts-and-none = auf { $hosts } und auf keinem Host
+on-many-hosts = auf { $number ->
+    [one] { $number } Host
+   *[other] { $number } Hosts
+}
+on-many-hosts-and-none = auf { $number ->
+    [one] { $number } Host
+   *[other] { $number } Hosts
+} und auf keinem Host
 on-no-host = auf keinem Host
 stray = (verwaist)
 
@@ -55,6 +59,7 @@ title-lasted = { $what } ({ $length })
 title-two = { $first }; { $second }
 # Nach dem, was wieder in Betrieb ist: nichts, oder was nicht gemeldet wird, obwohl es ausgefallen ist.
 but-withheld = { " " }(außer: { $withheld })
+but-some-withheld = { " " }(außer { $number })
 silenced-number = { $number } stummgeschaltet
 held-back-number = { $number } zurückgehalten
 not-told-number = { $number } noch nicht gemeldet
@@ -399,7 +404,7 @@ heading-was-down = { $heading }, ausgefallen ab
 heading-flapping = Immer wieder ausgefallen
 heading-still-flapping = Fällt weiterhin immer wieder aus
 heading-calm = Wieder stabil
-flapped-before = { $since }, zuvor immer wieder ausgefallen
+flapped-before = { $since }, zuvor instabil
 flapping-up = in Betrieb { $since }
 flapping-down = ausgefallen { $since }
 flapping-calm = stabil { $since }
@@ -445,14 +450,11 @@ picture-osds = OSDs je Host
 picture-down = { $number } ausgefallen
 picture-out = { $number } ausgefallen und „out“
 picture-destroyed = { $number } zerstört
-picture-flapping = { $number } { $number ->
-    [one] schwankt
-   *[other] schwanken
-}
+picture-flapping = { $number } instabil
 picture-up = { $number } in Betrieb
 picture-down-of = { $number } von { $all } ausgefallen
-picture-down-or-flapping = { $number } ausgefallen oder schwankend
-picture-down-or-flapping-of = { $number } von { $all } ausgefallen oder schwankend
+picture-down-or-flapping = { $number } ausgefallen oder instabil
+picture-down-or-flapping-of = { $number } von { $all } ausgefallen oder instabil
 picture-all-up = alle { $number } in Betrieb
 picture-square = ein Quadrat für { $number } Knoten
 picture-more-hosts-up = { $hosts ->
@@ -475,7 +477,7 @@ picture-more-hosts-down = { $hosts ->
 
 blind-cannot-see-title = petanotify ist blind für { $checks }
 blind-no-leader-title = Consul kann keinen Leader wählen
-blind-cannot-see-and-no-leader-title = petanotify ist blind für { $checks }; Consul kann keinen Leader wählen
+blind-cannot-see-and-no-leader-title = petanotify blind für { $checks }; Consul ohne Leader
 blind-cause-title = { $what }: { $cause }
 blind-could-not-see-title = petanotify war { $length } lang blind für { $checks }
 blind-had-no-leader-title = Consul hatte { $length } lang keinen Leader

@@ -22,10 +22,6 @@ osds = { $number ->
     [one] { $number } OSD
    *[other] { $number } OSDs
 }
-hosts = { $number ->
-    [one] { $number } host
-   *[other] { $number } hosts
-}
 list-separator = { ", " }
 list-and = { $list } and { $last }
 list-and-more = { $list } and { $number } more
@@ -36,6 +32,14 @@ between-sentences = { " " }
 
 on-hosts = on { $hosts }
 on-hosts-and-none = on { $hosts } and on no host
+on-many-hosts = on { $number ->
+    [one] { $number } host
+   *[other] { $number } hosts
+}
+on-many-hosts-and-none = on { $number ->
+    [one] { $number } host
+   *[other] { $number } hosts
+} and on no host
 on-no-host = on no host
 stray = (stray)
 
@@ -58,6 +62,10 @@ title-lasted = { $what } ({ $length })
 title-two = { $first }; { $second }
 # After what is up again: nothing, or what is said of things that are down and not told.
 but-withheld = { " " }but { $withheld }
+but-some-withheld = { $number ->
+    [one] { " " }but { $number } other
+   *[other] { " " }but { $number } others
+}
 silenced-number = { $number } silenced
 held-back-number = { $number } held back
 not-told-number = { $number } not told yet

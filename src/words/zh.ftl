@@ -16,7 +16,6 @@ since-for = 自 { $time } 起（{ $length }）
 span = { $from }，持续 { $length }
 nodes = { $number } 个节点
 osds = { $number } 个 OSD
-hosts = { $number } 台主机
 list-separator = 、
 list-and = { $list }、{ $last }
 list-and-more = { $list } 等，另有 { $number } 个
@@ -27,6 +26,8 @@ between-sentences = { "" }
 
 on-hosts = { $hosts } 上的
 on-hosts-and-none = { $hosts } 上及不属于任何主机的
+on-many-hosts = { $number } 台主机上的
+on-many-hosts-and-none = { $number } 台主机上及不属于任何主机的
 on-no-host = 不属于任何主机的
 stray = 游离的
 
@@ -49,6 +50,7 @@ title-lasted = { $what }（{ $length }）
 title-two = { $first }；{ $second }
 # 用在已恢复的事物之后：为空，或说明仍离线但未通知的数量。
 but-withheld = （除外：{ $withheld }）
+but-some-withheld = （除外：{ $number } 个）
 silenced-number = { $number } 个已静默
 held-back-number = { $number } 个暂缓通知
 not-told-number = { $number } 个尚未通知
@@ -299,19 +301,19 @@ picture-critical = 严重 { $limit }
 picture-in-7-days = 按此速度 7 天后
 picture-nodes = 节点
 picture-osds = 各主机的 OSD
-picture-down = { $number } 个故障
-picture-out = { $number } 个故障且已移出（out）
+picture-down = { $number } 个离线
+picture-out = { $number } 个离线且已移出（out）
 picture-destroyed = { $number } 个已销毁
-picture-flapping = { $number } 个反复上下线
+picture-flapping = { $number } 个反复离线
 picture-up = { $number } 个正常
-picture-down-of = { $all } 个中有 { $number } 个故障
-picture-down-or-flapping = { $number } 个故障或反复上下线
-picture-down-or-flapping-of = { $all } 个中有 { $number } 个故障或反复上下线
+picture-down-of = { $all } 个中有 { $number } 个离线
+picture-down-or-flapping = { $number } 个离线或反复离线
+picture-down-or-flapping-of = { $all } 个中有 { $number } 个离线或反复离线
 picture-all-up = 全部 { $number } 个正常
 picture-square = 每个方块代表 { $number } 个节点
 picture-more-hosts-up = 另有 { $hosts } 台主机，其 { $osds } 个 OSD 全部正常
 # 后面是列出全部的命令。
-picture-more-hosts-down = 另有 { $hosts } 台主机：{ $osds } 个 OSD 故障；查看全部：
+picture-more-hosts-down = 另有 { $hosts } 台主机：{ $osds } 个 OSD 离线；查看全部：
 
 ## 关于 petanotify 无法查看的情况的邮件。
 
@@ -402,10 +404,10 @@ test-check-off = 无：checks.{ $check } 已关闭
 test-check-not-told = 无：该收件人不接收此项
 test-when-full = 存储使用率超过 { $warn } 以及超过 { $critical } 时
 # $held 是下面三条之一。
-test-when-node = 节点故障时
-test-when-node-held = 节点故障{ $held }时
-test-when-osd = OSD 故障时
-test-when-osd-held = OSD 故障{ $held }时
+test-when-node = 节点离线时
+test-when-node-held = 节点离线{ $held }时
+test-when-osd = OSD 离线时
+test-when-osd-held = OSD 离线{ $held }时
 test-when-error = Ceph 报告错误时
 test-when-error-held = Ceph 报告错误{ $held }时
 test-when-warning = Ceph 报告错误或警告时
