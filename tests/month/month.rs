@@ -108,6 +108,7 @@ pub(crate) fn play(story: &Story, osd_passes: i64, chance: &mut Chance) -> Recor
         let clock = BEGIN + SignedDuration::from_millis(milliseconds);
         let mut truth = truth(&world, &view, osd_passes);
         truth.stepped = stepped;
+        truth.clock = clock;
         for (thing, allowed) in &mut truth.down {
             if world.is_quiet(thing, now) {
                 *allowed = None;
@@ -208,6 +209,7 @@ fn truth(world: &World, view: &View, osd_passes: i64) -> Truth {
             .collect(),
         mail: world.mail && world.running,
         stepped: false,
+        clock: BEGIN,
     }
 }
 

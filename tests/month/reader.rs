@@ -1,7 +1,8 @@
 //! What somebody who reads the mails as they come believes to be wrong, and whether that is so.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use jiff::Timestamp;
 use petanotify::alert::{Alert, Report};
 use petanotify::check::CheckName;
 use petanotify::check::capacity::Level;
@@ -107,8 +108,6 @@ struct Spell {
     since: i64,
     /// In how many passes in a row petanotify could have told of it.
     passes: i64,
-    /// petanotify has seen it down.
-    seen: bool,
     /// It has been missed already.
     missed: bool,
 }
@@ -125,11 +124,18 @@ pub(crate) struct Truth {
     pub(crate) mail: bool,
     /// petanotify's clock has been set since the last pass.
     pub(crate) stepped: bool,
+    /// What petanotify's clock says.
+    pub(crate) clock: Timestamp,
 }
 
 impl Truth {
     fn sees(&self, thing: &Thing) -> bool {
         self.seen.contains(&thing.check()) || matches!(thing, Thing::Blind(_))
+    }
+
+    /// Storage that is less than the margin below a level may have been told to be over it, or below.
+    fn may_be_well(&self, thing: &Thing) -> bool {
+        matches!(thing, Thing::Storage(_)) && self.down.get(thing) == Some(&None)
     }
 }
 
@@ -165,6 +171,8 @@ pub(crate) struct Reader {
     /// How many passes nothing of a thread has been wrong any more.
     well: BTreeMap<String, i64>,
     spells: BTreeMap<Thing, Spell>,
+    /// At which second the pass was that petanotify's clock took for this moment.
+    passes: HashMap<Timestamp, i64>,
     ids: HashSet<MailId>,
 }
 
@@ -185,6 +193,7 @@ impl Reader {
             returning: BTreeMap::new(),
             well: BTreeMap::new(),
             spells: BTreeMap::new(),
+            passes: HashMap::new(),
             ids: HashSet::new(),
         }
     }
@@ -206,6 +215,7 @@ impl Reader {
     pub(crate) fn pass(&mut self, now: i64, mails: &[&Entry], truth: &Truth) -> Vec<Fault> {
         let mut faults = Vec::new();
         self.look(now, truth);
+        self.passes.insert(truth.clock, now);
         let mut ended = Vec::new();
         for entry in mails {
             if !self.ids.insert(entry.id.clone()) {
@@ -236,7 +246,9 @@ impl Reader {
             all.extend(content.new.iter().map(|t| belief(t, now)));
             let gone = thread.into_keys().filter(|t| !all.contains_key(t));
             // What cannot be seen is told as last seen: only that it is over would be too much.
-            ended.extend(gone.filter(|t| truth.sees(t) || content.over.contains(t)));
+            let gone = gone.filter(|t| truth.sees(t) || content.over.contains(t));
+            let as_of = self.passes.get(&alert.as_of()).copied().unwrap_or(now);
+            ended.extend(gone.map(|thing| (thing, as_of)));
             self.well.remove(&alert.incident);
             // The end of a node's incident may say which of its OSDs are still to come.
             if alert.kind != Kind::Cleared {
@@ -245,10 +257,12 @@ impl Reader {
                 self.returning.insert(alert.incident.clone(), all);
             }
         }
-        for thing in ended {
+        for (thing, as_of) in ended {
+            // A mail that waited says as of when it tells; what has gone down since then it cannot know.
+            let is_down = (self.spells.get(&thing)).is_some_and(|spell| spell.since <= as_of);
             if self.checks.contains(&thing.check())
-                // A mail that waited while nobody could see says how things stood before.
-                && self.spells.get(&thing).is_some_and(|spell| spell.seen)
+                && is_down
+                && !truth.may_be_well(&thing)
                 && !self.believes(&thing, truth)
             {
                 faults.push(Fault::False(format!("{thing:?} is not over")));
@@ -268,10 +282,8 @@ impl Reader {
             let spell = self.spells.entry(thing.clone()).or_insert(Spell {
                 since: now,
                 passes: 0,
-                seen: false,
                 missed: false,
             });
-            spell.seen |= truth.sees(thing);
             // Nobody can tell how long it has lasted when the clock is set.
             let stepped = truth.stepped && matches!(thing, Thing::Blind(_));
             if stepped || allowed.is_none() {
@@ -329,7 +341,9 @@ impl Reader {
             let seen = thread.keys().all(|thing| truth.sees(thing));
             let flaps = thread.values().any(|belief| belief.unsteady);
             let well = self.well.entry(incident.clone()).or_default();
-            *well = if lasts || !seen { 0 } else { *well + 1 };
+            // When the clock has been set back, nobody knows how long it has been calm.
+            let anew = lasts || !seen || (flaps && truth.stepped);
+            *well = if anew { 0 } else { *well + 1 };
             if *well == if flaps { CALM_FOR } else { WELL_FOR } {
                 faults.push(Fault::Missed(format!("{:?} are well again", thread.keys())));
             }
