@@ -169,6 +169,18 @@ fn down(page: &mut Page, state: &State) {
             "Health checks of Ceph that are raised and not left out, as last seen.",
             memory.health.down.len(),
         ),
+        (
+            CheckName::Nodes,
+            "petanotify_nodes_flapping",
+            "Nodes that flap, be they down or up just now, as last seen.",
+            memory.nodes.flapping(),
+        ),
+        (
+            CheckName::Osds,
+            "petanotify_osds_flapping",
+            "OSDs that flap, be they down or up just now, as last seen.",
+            memory.osds.flapping(),
+        ),
     ] {
         let Some(outcome) = memory.outcomes.get(&check) else {
             continue;

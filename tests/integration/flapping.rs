@@ -59,6 +59,8 @@ fn a_disk_that_flaps_for_an_hour_is_one_alert_and_is_over_when_it_is_calm() {
     assert!(screen.contains("osd.1 (up, flapping)"), "{screen}");
     let page = std::fs::read_to_string(&metrics).unwrap();
     assert!(page.contains("\npetanotify_osds_down 0\n"), "{page}");
+    assert!(page.contains("\npetanotify_osds_flapping 1\n"), "{page}");
+    assert!(page.contains("\npetanotify_nodes_flapping 0\n"), "{page}");
     assert!(
         page.contains("check=\"osds\",state=\"alert\"} 1\n"),
         "{page}"
