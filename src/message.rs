@@ -2455,7 +2455,12 @@ pub(crate) mod tests {
 
     #[test]
     fn mails_in_other_languages_are_the_golden_ones() {
-        const NAMES: [&str; 14] = [
+        const NAMES: [&str; 19] = [
+            "blind-frozen",
+            "blind-cleared-others-not-told",
+            "no-leader-raised",
+            "health-updated",
+            "health-muted",
             "capacity-critical",
             "capacity-cleared",
             "osds-raised",

@@ -260,8 +260,8 @@ fn raised_when(check: CheckName, checks: &Checks, words: &Words) -> Option<Strin
             say!(
                 words,
                 "test-when-full",
-                warn = wording::threshold(limits.warn_percent),
-                critical = wording::threshold(limits.critical_percent)
+                warn = phrases::threshold(words, limits.warn_percent),
+                critical = phrases::threshold(words, limits.critical_percent)
             )
         }),
         CheckName::Nodes => checks.nodes.map(|hold| match held(hold) {
@@ -501,6 +501,38 @@ mod tests {
         assert!(plain.get_body().unwrap().starts_with("This is a test."));
         let html = html.get_body().unwrap().replace("\r\n", "\n");
         assert_golden("test-mail.html", &html);
+    }
+
+    #[test]
+    fn it_is_in_the_language_of_the_mails() {
+        for language in [Language::German, Language::Chinese] {
+            let text = with_test(Way::Server(&relay()), "prod", |test| {
+                let sender = Sender {
+                    words: Arc::new(Words::of(language)),
+                    ..test.sender.clone()
+                };
+                let test = Test {
+                    sender: &sender,
+                    ..test
+                };
+                let to = "ops@example.org".parse().unwrap();
+                let text = plain::draw(&test.document(&to), &sender.words);
+                format!("{}\n\n{text}", test.subject())
+            });
+            assert_golden(&format!("test-mail.{}.txt", language.as_str()), &text);
+        }
+    }
+
+    #[test]
+    fn its_subject_is_as_long_as_any() {
+        let subject = with_test(Way::Server(&relay()), &"c".repeat(64), |test| {
+            Test { ways: 2, ..test }.subject()
+        });
+        assert!(subject.chars().count() <= 78, "{subject}");
+        assert!(
+            subject.ends_with("] test mail from petanotify, way 1 of 2"),
+            "{subject}"
+        );
     }
 
     #[test]

@@ -406,12 +406,49 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::fs;
+    use std::path::Path;
     use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    /// All messages with their variables.
+    pub(crate) fn messages() -> BTreeMap<String, BTreeSet<String>> {
+        variables(&parser::parse(Language::English.catalogue()).unwrap())
+    }
+
+    /// All of our source but for the messages.
+    fn source(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text.push_str(&source(&path));
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                text.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn every_message_is_said_somewhere_and_what_is_said_is_one() {
+        let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        let messages = messages();
+        let unsaid = |name: &&String| !source.contains(&format!("\"{name}\""));
+        let unsaid: Vec<&String> = messages.keys().filter(unsaid).collect();
+        assert!(unsaid.is_empty(), "nobody says {unsaid:?}");
+        let said = source.split(concat!("say", "!(")).skip(1);
+        let said = said.filter_map(|call| call.split('"').nth(1));
+        let said: BTreeSet<&str> = said.collect();
+        assert!(said.len() > 100, "{said:?}");
+        for name in said {
+            assert!(messages.contains_key(name), "there is no message {name}");
+        }
+    }
 
     #[test]
     fn every_language_has_every_message_with_the_same_variables() {

@@ -1,7 +1,7 @@
 //! What a mail says about what cannot be seen.
 
 use super::document::{Line, Tone};
-use super::{Text, checks, commands};
+use super::{Text, checks, commands, phrases};
 use crate::alert::Alert;
 use crate::check::CheckName;
 use crate::check::sight::Unseen;
@@ -64,7 +64,7 @@ pub(super) fn text(text: &mut Text<'_>, alert: &Alert, change: &Sight) {
     let words = text.words;
     let cluster = wording::name(&alert.cluster);
     if alert.never_told {
-        text.paragraph(&say!(words, "untold"));
+        text.paragraph(&phrases::untold(words));
     }
     if alert.kind == Kind::Cleared {
         over(text, alert, change, &cluster);

@@ -1,5 +1,6 @@
 //! What the checks are called in mails. Pure.
 
+use super::phrases;
 use crate::check::CheckName;
 use crate::check::sight::Unseen;
 use crate::say;
@@ -27,7 +28,7 @@ pub(super) fn unseen(words: &Words, unseen: Unseen) -> String {
 /// The checks in their order.
 pub(super) fn list(words: &Words, checks: impl Iterator<Item = CheckName>) -> String {
     let names: Vec<String> = checks.map(|check| name(words, check)).collect();
-    names.join(&say!(words, "list-separator"))
+    phrases::list(words, &names)
 }
 
 /// The column in which stands what is said of a check.

@@ -78,7 +78,7 @@ pub(super) fn write(text: &mut Text<'_>, entry: &Entry, delay: Option<Duration>,
         let latest = wording::time(latest, &sender.zone);
         notice.push(say!(words, "digest-as-of-sentence", time = latest));
     }
-    let notice = notice.join(&say!(words, "between-sentences"));
+    let notice = phrases::sentences(words, &notice);
     text.document.notice(&notice);
     let told = |number: usize, alert: &Alert| {
         let title = title(alert, words).1;
@@ -135,7 +135,8 @@ mod tests {
     use crate::alert::Report;
     use crate::facts::{Absence, DownOsd, OsdId};
     use crate::incident::{Change, Ending, Item, Over, OverItem};
-    use crate::message::{compose, subject_of};
+    use crate::message::html::tests::assert_golden;
+    use crate::message::{compose, delay, parts, subject_of};
     use crate::queue::{Queue, Recovery};
     use crate::quiet_hours::QuietHours;
     use crate::settings::Recipient;
@@ -249,15 +250,19 @@ mod tests {
         queue.iter().next().unwrap().clone()
     }
 
-    fn composed(entry: &Entry, now: &str) -> String {
-        let sender = Sender {
+    fn sender(now: &str, language: Language) -> Sender {
+        Sender {
             from: "PetaSAN <storage@example.org>".parse().unwrap(),
             zone: TimeZone::UTC,
             node: "node1".to_owned(),
             now: at(now),
             html: false,
-            words: Arc::new(Words::of(Language::English)),
-        };
+            words: Arc::new(Words::of(language)),
+        }
+    }
+
+    fn composed(entry: &Entry, now: &str) -> String {
+        let sender = sender(now, Language::English);
         let mail = compose(entry, entry.to.as_ref().unwrap(), &sender).unwrap();
         String::from_utf8(mail).unwrap().replace("\r\n", "\n")
     }
@@ -331,6 +336,24 @@ mod tests {
         }
         let golden = std::fs::read_to_string(path).unwrap();
         assert_eq!(mail, golden, "UPDATE_GOLDEN=1 cargo test writes it anew");
+    }
+
+    #[test]
+    fn in_other_languages_it_is_the_golden_one() {
+        let night = [
+            node_was_down("node1"),
+            osd_down(4, "02:14"),
+            node_down("node5", "03:00"),
+        ];
+        let mut entry = digest(&night);
+        entry.alert.elsewhere.clear();
+        for language in [Language::German, Language::Chinese] {
+            let sender = sender("09:10", language);
+            let (text, _) = parts(&entry, delay(&entry, &sender), &sender);
+            let subject = subject_of(&entry, &sender.words);
+            let name = format!("digest.{}.txt", language.as_str());
+            assert_golden(&name, &format!("{subject}\n\n{text}"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::document::{Line, Tone};
-use super::{LISTED, Text, all_recovered, commands, names};
+use super::{LISTED, Text, all_recovered, commands, names, phrases};
 use crate::alert::Alert;
 use crate::facts::{HealthCheck, HealthSeverity};
 use crate::incident::{Change, Ending, Item, Kind, OverItem};
@@ -176,7 +176,7 @@ fn sentence(alert: &Alert, change: &Wrong, words: &Words) -> String {
         ),
         Kind::Cleared if alert.never_told => {
             let was = say!(words, "health-was-wrong-sentence", cluster = cluster);
-            sentences(words, &was, &say!(words, "untold"))
+            phrases::sentences(words, &[was, phrases::untold(words)])
         }
         Kind::Cleared if all_recovered(&change.over) => {
             say!(words, "health-fine-sentence", cluster = cluster)
@@ -187,11 +187,7 @@ fn sentence(alert: &Alert, change: &Wrong, words: &Words) -> String {
     match alert.kind != Kind::Cleared
         && down.any(|item| item.what.severity == HealthSeverity::Error)
     {
-        true => sentences(words, &sentence, &say!(words, "health-error-sentence")),
+        true => phrases::sentences(words, &[sentence, say!(words, "health-error-sentence")]),
         false => sentence,
     }
-}
-
-fn sentences(words: &Words, one: &str, other: &str) -> String {
-    format!("{one}{}{other}", say!(words, "between-sentences"))
 }

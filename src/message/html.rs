@@ -127,19 +127,19 @@ fn open(out: &mut Markup, head: &Head<'_>, language: Language) {
         .raw("</b> &middot; ")
         .text(head.kind)
         .raw("</div>\n<h1 class=\"h\" style=\"margin: 4px 0 6px; font-size: 25px; line-height: 1.25; font-weight: 700\">")
-        .text(&as_headline(head.headline))
+        .text(&as_headline(head.headline, language))
         .raw("</h1>\n<div style=\"font-size: 13px; line-height: 20px\">")
         .text(head.when)
         .raw("</div>\n</td></tr>\n");
 }
 
-/// A headline begins with a capital, unless that would change the name of the program.
-fn as_headline(words: &str) -> String {
+/// An English headline begins with a capital, unless that would change the name of the program. In the other languages what
+/// begins without one is a name.
+fn as_headline(words: &str, language: Language) -> String {
+    let is_ours = language == Language::English && !words.starts_with(env!("CARGO_PKG_NAME"));
     let mut letters = words.chars();
     match letters.next() {
-        Some(first) if !words.starts_with(env!("CARGO_PKG_NAME")) => {
-            first.to_uppercase().chain(letters).collect()
-        }
+        Some(first) if is_ours => first.to_uppercase().chain(letters).collect(),
         _ => words.to_owned(),
     }
 }

@@ -49,12 +49,16 @@ pub(crate) fn bytes(words: &Words, number: u64) -> String {
     decimal(words, &wording::bytes(number))
 }
 
+/// How full the storage is: `60.4 %`
+pub(crate) fn percent(words: &Words, reading: &Reading) -> String {
+    let percent = wording::percent_digits(reading.percent, reading.limit());
+    say!(words, "percent", number = decimal(words, &percent))
+}
+
 /// `61 % full (over 60 %)`
 pub(crate) fn level(words: &Words, reading: &Reading) -> String {
-    let limit = reading.limit();
-    let percent = wording::percent_digits(reading.percent, limit);
-    let percent = say!(words, "percent", number = decimal(words, &percent));
-    let limit = threshold(words, limit);
+    let percent = percent(words, reading);
+    let limit = threshold(words, reading.limit());
     match wording::fullness(reading) {
         Fullness::Fine => say!(words, "level-fine", percent = percent),
         Fullness::JustBelow => {

@@ -448,14 +448,17 @@ picture-in-7-days = in 7 Tagen, bei diesem Tempo
 picture-nodes = Knoten
 picture-osds = OSDs je Host
 picture-down = { $number } ausgefallen
-picture-out = { $number } ausgefallen und „out“
+picture-out = { $number } ausgefallen und out
 picture-destroyed = { $number } zerstört
 picture-flapping = { $number } instabil
 picture-up = { $number } in Betrieb
 picture-down-of = { $number } von { $all } ausgefallen
 picture-down-or-flapping = { $number } ausgefallen oder instabil
 picture-down-or-flapping-of = { $number } von { $all } ausgefallen oder instabil
-picture-all-up = alle { $number } in Betrieb
+picture-all-up = { $number ->
+    [one] in Betrieb
+   *[other] alle { $number } in Betrieb
+}
 picture-square = ein Quadrat für { $number } Knoten
 picture-more-hosts-up = { $hosts ->
     [one] und { $hosts } weiterer Host
@@ -475,11 +478,11 @@ picture-more-hosts-down = { $hosts ->
 
 ## Mails über das, was petanotify nicht sehen kann.
 
-blind-cannot-see-title = petanotify ist blind für { $checks }
+blind-cannot-see-title = petanotify sieht nicht: { $checks }
 blind-no-leader-title = Consul kann keinen Leader wählen
-blind-cannot-see-and-no-leader-title = petanotify blind für { $checks }; Consul ohne Leader
+blind-cannot-see-and-no-leader-title = petanotify sieht nicht: { $checks }; Consul ohne Leader
 blind-cause-title = { $what }: { $cause }
-blind-could-not-see-title = petanotify war { $length } lang blind für { $checks }
+blind-could-not-see-title = petanotify sah { $length } lang nicht: { $checks }
 blind-had-no-leader-title = Consul hatte { $length } lang keinen Leader
 blind-sees-everything-title = petanotify sieht wieder alles
 blind-sees-again-title = petanotify sieht wieder: { $checks }
@@ -490,7 +493,7 @@ blind-sees-everything-sentence = petanotify kann im Cluster { $cluster } wieder 
 blind-sees-again-sentence = petanotify kann im Cluster { $cluster } wieder prüfen: { $checks }. Was sich inzwischen geändert hat, steht in eigenen Mails.
 blind-has-leader-sentence = Consul im Cluster { $cluster } hat wieder einen Leader.
 heading-not-seen = Nicht zu sehen
-heading-last-known = Zuletzt bekannt und seither unverändert übernommen
+heading-last-known = Zuletzt bekannt und seither eingefroren
 known-until = bis { $time }
 heading-seen-again = Wieder zu sehen, war nicht zu sehen ab
 
@@ -510,7 +513,7 @@ health-errors-and-warnings = { $errors } Fehler, { $warnings ->
 }
 health-title = Ceph-Zustand: { $number }
 health-codes-title = Ceph-Zustand: { $number }: { $codes }
-health-first-title = Ceph-Zustand: { $number }: { $code } und { $others } mehr
+health-first-title = Ceph-Zustand: { $number }: { $code } und { $others } weitere
 health-was-wrong-title = Ceph-Zustand war nicht in Ordnung ({ $length })
 health-was-wrong-codes-title = Ceph-Zustand war nicht in Ordnung: { $codes } ({ $length })
 health-fine-title = Ceph-Zustand ist wieder in Ordnung
@@ -523,9 +526,9 @@ health-fine-sentence = Was Ceph zum Cluster { $cluster } gemeldet hat, ist vorü
 health-nothing-left-sentence = Von dem, was Ceph zum Cluster { $cluster } gemeldet hat, ist nichts mehr übrig, was zählt; was noch da ist, steht unten.
 health-error-sentence = Ein Fehler bedeutet, dass Daten beschädigt, voll oder nicht erreichbar sind oder es werden, wenn niemand eingreift.
 heading-still-wrong = Weiterhin nicht in Ordnung
-heading-fine-again = Wieder in Ordnung, war es nicht ab
-heading-left-out = Noch da, aber stummgeschaltet oder anderweitig ausgenommen; war nicht in Ordnung ab
-health-more = ... und { $number } mehr
+heading-fine-again = Wieder in Ordnung, gestört ab
+heading-left-out = Noch da, aber stummgeschaltet oder anderweitig ausgenommen; gestört ab
+health-more = ... und { $number } weitere
 
 ## Die Mail über das, was Ruhezeiten zurückgehalten haben.
 
@@ -535,8 +538,8 @@ digest-title = { $number ->
    *[other] { $number } Meldungen: { $titles }
 }
 digest-more-title = { $number ->
-    [one] { $number } Meldung: { $titles }; { $more } mehr
-   *[other] { $number } Meldungen: { $titles }; { $more } mehr
+    [one] { $number } Meldung: { $titles }; { $more } weitere
+   *[other] { $number } Meldungen: { $titles }; { $more } weitere
 }
 digest-title-separator = { "; " }
 digest-sentence = { $number ->
@@ -549,7 +552,7 @@ digest-some-over-sentence = { $number ->
     [one] Was vorüber ist, kommt zuletzt.
    *[other] { $number } davon betreffen, was vorüber ist; sie kommen zuletzt.
 }
-digest-late-sentence = Diese Mail kommt { $length } zu spät: Sie konnte nicht rechtzeitig zugestellt werden.
+digest-late-sentence = Diese Mail ist um { $length } verspätet: Sie konnte zu dieser Zeit nicht zugestellt werden.
 digest-as-of-sentence = Was nicht vorüber ist, wird mit dem Stand von { $time } gemeldet.
 digest-alert = { $place }. { $title } ({ $raised })
 digest-alert-as-of = { $place }. { $title } ({ $raised }, Stand { $time })
@@ -561,7 +564,7 @@ test-title = Testmail von petanotify
 test-one-of-ways-title = Testmail von petanotify, Weg { $number } von { $ways }
 kind-test = Test
 test-headline = Testmail von petanotify
-test-sentence = Dies ist ein Test. Er sagt nichts über den Speicher des Clusters { $cluster } aus. Jemand hat auf { $node } um { $time } „petanotify test-mail“ aufgerufen, und diese Mail ist angekommen; also können es auch Meldungen.
+test-sentence = Dies ist ein Test. Er sagt nichts über den Speicher des Clusters { $cluster } aus. Jemand hat am { $time } auf { $node } „petanotify test-mail“ aufgerufen, und diese Mail ist angekommen; also können es auch Meldungen.
 heading-test-way = Welchen Weg sie nahm
 test-server = Server
 test-security = Sicherheit
@@ -578,7 +581,7 @@ test-no-login = keine
 heading-test-checks = Was an diese Adresse kommt
 test-check-off = nichts: checks.{ $check } ist abgeschaltet
 test-check-not-told = nichts: davon erfährt dieser Empfänger nicht
-test-when-full = wenn der Speicher zu mehr als { $warn } und zu mehr als { $critical } voll ist
+test-when-full = wenn der Speicher zu über { $warn } voll ist, und über { $critical }
 # $held ist eine der drei unten.
 test-when-node = wenn ein Knoten ausgefallen ist
 test-when-node-held = wenn ein Knoten { $held } ausgefallen ist

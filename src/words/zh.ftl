@@ -285,7 +285,7 @@ more-osds-of-nodes = …… 另有 { $nodes } 个节点的 { $osds } 个 OSD；�
 # 列表上方的标题。
 heading = { $heading }：
 # 各项检查在邮件中的名称；Consul 的 leader 也在其中。
-check-capacity = 容量
+check-capacity = 存储空间
 check-nodes = 节点
 check-osds = OSD
 check-health = Ceph 健康状态
@@ -293,25 +293,25 @@ check-leader = leader
 
 ## HTML 部分中的图。
 
-picture-used = 已用，剩余 { $free }，共 { $total }
+picture-used = 已用；可用 { $free }，共 { $total }
 # 供无法看到图的人使用。
-picture-in-words = 已用 { $percent }；超过 { $warn } 告警，超过 { $critical } 为严重
-picture-warn = 告警 { $limit }
+picture-in-words = 已用 { $percent }；超过 { $warn } 为警告，超过 { $critical } 为严重
+picture-warn = 警告 { $limit }
 picture-critical = 严重 { $limit }
 picture-in-7-days = 按此速度 7 天后
 picture-nodes = 节点
 picture-osds = 各主机的 OSD
 picture-down = { $number } 个离线
-picture-out = { $number } 个离线且已移出（out）
+picture-out = { $number } 个离线且 out
 picture-destroyed = { $number } 个已销毁
 picture-flapping = { $number } 个反复离线
-picture-up = { $number } 个正常
+picture-up = { $number } 个在线
 picture-down-of = { $all } 个中有 { $number } 个离线
 picture-down-or-flapping = { $number } 个离线或反复离线
 picture-down-or-flapping-of = { $all } 个中有 { $number } 个离线或反复离线
-picture-all-up = 全部 { $number } 个正常
+picture-all-up = 全部 { $number } 个在线
 picture-square = 每个方块代表 { $number } 个节点
-picture-more-hosts-up = 另有 { $hosts } 台主机，其 { $osds } 个 OSD 全部正常
+picture-more-hosts-up = 另有 { $hosts } 台主机，其 { $osds } 个 OSD 全部在线
 # 后面是列出全部的命令。
 picture-more-hosts-down = 另有 { $hosts } 台主机：{ $osds } 个 OSD 离线；查看全部：
 
@@ -360,7 +360,7 @@ health-nothing-left-sentence = Ceph 此前报告的集群 { $cluster } 的问题
 health-error-sentence = 错误意味着数据已损坏、已写满或无法访问，若不处理则将会如此。
 heading-still-wrong = 仍有问题
 heading-fine-again = 已恢复正常，此前异常的时段
-heading-left-out = 仍然存在，但已静音或以其他方式排除；此前异常的时段
+heading-left-out = 仍然存在，但已屏蔽或以其他方式排除；此前异常的时段
 health-more = …… 另有 { $number } 项
 
 ## 汇总免打扰时段所保留告警的邮件。
@@ -385,7 +385,7 @@ test-title = petanotify 测试邮件
 test-one-of-ways-title = petanotify 测试邮件，第 { $number } 条途径（共 { $ways } 条）
 kind-test = 测试
 test-headline = petanotify 测试邮件
-test-sentence = 这是一封测试邮件，与集群 { $cluster } 的存储状况无关。有人于 { $time } 在 { $node } 上运行了 "petanotify test-mail"，而本邮件已送达，因此告警也能送达。
+test-sentence = 这是一封测试邮件，与集群 { $cluster } 的存储空间无关。有人于 { $time } 在 { $node } 上运行了 "petanotify test-mail"，而本邮件已送达，因此告警也能送达。
 heading-test-way = 发送途径
 test-server = 服务器
 test-security = 加密方式
@@ -402,7 +402,7 @@ test-no-login = 否
 heading-test-checks = 发送到此地址的内容
 test-check-off = 无：checks.{ $check } 已关闭
 test-check-not-told = 无：该收件人不接收此项
-test-when-full = 存储使用率超过 { $warn } 以及超过 { $critical } 时
+test-when-full = 存储空间使用率超过 { $warn } 以及超过 { $critical } 时
 # $held 是下面三条之一。
 test-when-node = 节点离线时
 test-when-node-held = 节点离线{ $held }时

@@ -19,6 +19,7 @@ mod docs;
 mod flapping;
 mod growth;
 mod health;
+mod language;
 mod librados;
 mod pass;
 mod petasan_import;

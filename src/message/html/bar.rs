@@ -3,8 +3,8 @@
 use super::markup::Markup;
 use crate::check::capacity::{Level, Reading};
 use crate::check::growth::Growth;
+use crate::message::phrases;
 use crate::say;
-use crate::wording;
 use crate::words::Words;
 
 /// From this level on its label ends below its mark, else it begins there: so it never leaves the bar.
@@ -21,7 +21,7 @@ pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>,
         Level::Critical => ("tn", "#b42318"),
     };
     let growth = growth.filter(|growth| !growth.ahead(reading).is_empty());
-    let percent = wording::percent_over(reading.percent, reading.limit());
+    let percent = phrases::percent(words, reading);
     let (warn, critical) = (reading.warn_percent, reading.critical_percent);
     let free = reading.total_bytes.saturating_sub(reading.used_bytes);
     out.raw("<div style=\"padding: 4px 0 6px\"><span class=\"")
@@ -34,22 +34,22 @@ pub(super) fn draw(out: &mut Markup, reading: &Reading, growth: Option<&Growth>,
         .text(&say!(
             words,
             "picture-used",
-            free = wording::bytes(free),
-            total = wording::bytes(reading.total_bytes)
+            free = phrases::bytes(words, free),
+            total = phrases::bytes(words, reading.total_bytes)
         ))
         .raw("</span></div>\n<div role=\"img\" aria-label=\"")
         .escaped(&say!(
             words,
             "picture-in-words",
             percent = percent,
-            warn = wording::threshold(warn),
-            critical = wording::threshold(critical)
+            warn = phrases::threshold(words, warn),
+            critical = phrases::threshold(words, critical)
         ))
         .raw("\">");
-    let limit = wording::threshold(warn);
+    let limit = phrases::threshold(words, warn);
     label(out, warn, &say!(words, "picture-warn", limit = limit));
     segments(out, reading, growth);
-    let limit = wording::threshold(critical);
+    let limit = phrases::threshold(words, critical);
     label(
         out,
         critical,

@@ -7,6 +7,7 @@ use super::markup::Markup;
 use crate::alert::{Alert, Report};
 use crate::facts::{Absence, DownOsd, OsdId};
 use crate::incident::Item;
+use crate::message::osd_host;
 use crate::say;
 use crate::wording;
 use crate::words::Words;
@@ -155,7 +156,7 @@ impl Map {
         let mut up: BTreeMap<String, usize> = up.collect();
         if let Report::Osds(change) = &alert.report {
             for item in change.new.iter().chain(&change.still) {
-                let host = host_name(&item.what, words);
+                let host = osd_host(words, &item.what);
                 // What flaps may be up at the moment, and is drawn once.
                 let is_up = item.flaps().is_some_and(|flaps| flaps.up_since.is_some());
                 if let (true, Some(up)) = (is_up, up.get_mut(&host)) {
@@ -300,14 +301,6 @@ impl Map {
                 .raw("</code>"),
         };
         out.raw("</div>\n");
-    }
-}
-
-fn host_name(osd: &DownOsd, words: &Words) -> String {
-    match &osd.host {
-        Some(host) => wording::name(host),
-        None if osd.stray => say!(words, "host-stray"),
-        None => say!(words, "host-none"),
     }
 }
 

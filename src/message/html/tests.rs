@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailparse::MailHeaderMap as _;
@@ -19,11 +20,17 @@ use crate::message::tests::{
     BEGAN, NOW, alert, change, entry_to, examples, item, osd, over, sender, subject,
 };
 use crate::message::{Sender, compose, parts};
+use crate::words::{self, Language, Words, replaced};
 
 /// The HTML part of the mail about an alert.
 pub(crate) fn html(alert: &Alert) -> String {
+    html_in(alert, Language::English)
+}
+
+fn html_in(alert: &Alert, language: Language) -> String {
     let sender = Sender {
         html: true,
+        words: Arc::new(Words::of(language)),
         ..sender()
     };
     parts(&entry_to(alert, "ops@example.org"), None, &sender)
@@ -221,6 +228,18 @@ fn parts_are_the_golden_ones() {
 }
 
 #[test]
+fn parts_in_other_languages_are_the_golden_ones() {
+    for (name, alert) in stories() {
+        if ["osds-updated", "capacity-growing"].contains(&name) {
+            for language in [Language::German, Language::Chinese] {
+                let file = format!("{name}.{}.html", language.as_str());
+                assert_golden(&file, &html_in(&alert, language));
+            }
+        }
+    }
+}
+
+#[test]
 fn whole_mails_are_the_golden_ones() {
     for name in ["nodes-raised", "any-script"] {
         let (_, alert) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
@@ -365,6 +384,94 @@ impl Names {
             .collect();
         alert
     }
+
+    /// Wording in which each message is made of such names, and of what belongs into it.
+    fn templates(&mut self) -> String {
+        let mut text = String::new();
+        for (name, variables) in words::tests::messages() {
+            let mut parts: Vec<String> = variables.iter().map(|v| format!("{{ ${v} }}")).collect();
+            for _ in 0..1 + self.number(3) {
+                let place = self.number(parts.len() + 1);
+                let name = self.name().replace('\\', "\\\\").replace('"', "\\\"");
+                let escape = |c: char| match c.is_control() {
+                    true => format!("\\u{:04x}", u32::from(c)),
+                    false => c.to_string(),
+                };
+                let escaped: String = name.chars().map(escape).collect();
+                parts.insert(place, format!("{{ \"{escaped}\" }}"));
+            }
+            let between = ["", " ", "\n    "][self.number(3)];
+            text.push_str(&format!("{name} ={between}{}\n", parts.join(between)));
+        }
+        text
+    }
+}
+
+/// All headers that a mail may have that is not late.
+const HEADERS: [&str; 12] = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "In-Reply-To",
+    "References",
+    "X-Priority",
+    "Importance",
+    "MIME-Version",
+    "Content-Type",
+];
+
+#[test]
+fn no_wording_of_an_admin_can_add_markup_or_a_header_or_end_a_part() {
+    let ours = our_tags();
+    let mut names = Names(31_337);
+    for round in 0..9 {
+        let language = Language::ALL[round % 3];
+        let templates = names.templates();
+        let (usable, text) = (replaced(&templates, language), templates.clone());
+        assert_eq!(usable.problems, [""; 0]);
+        assert_eq!(usable.messages, words::tests::messages().len());
+        let sender = Sender {
+            html: true,
+            words: Arc::new(Words::with(language, || text, |_| {})),
+            ..sender()
+        };
+        let examples = examples().into_iter().map(|(_, _, alert)| alert);
+        for alert in examples.chain([names.alert(), names.alert()]) {
+            let entry = entry_to(&alert, "ops@example.org");
+            let sender = Sender {
+                now: alert.raised,
+                ..sender.clone()
+            };
+            let raw = compose(&entry, entry.to.as_ref().unwrap(), &sender).unwrap();
+            let mail = mailparse::parse_mail(&raw).unwrap();
+            let known = |key: &str| HEADERS.contains(&key);
+            let strange = mail.headers.iter().find(|header| !known(&header.get_key()));
+            assert!(strange.is_none(), "{strange:?}\n{templates}");
+            let shown = mail.headers.get_first_value("Subject").unwrap();
+            assert!(shown.chars().count() <= 78, "{shown}\n{templates}");
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            let kinds = mail
+                .subparts
+                .iter()
+                .map(|part| part.ctype.mimetype.as_str());
+            let kinds: Vec<&str> = kinds.collect();
+            // An HTML part that would be too large is left out.
+            assert!(
+                matches!(kinds.as_slice(), ["text/plain", "text/html"] | []),
+                "{kinds:?}"
+            );
+            let Some(drawn) = parts(&entry, None, &sender).1 else {
+                continue;
+            };
+            assert!(drawn.is_ascii());
+            for tag in tags(&drawn) {
+                assert!(ours.contains(tag), "{tag}\n{templates}");
+            }
+        }
+    }
 }
 
 /// The names of all tags, as a mail program finds them.
@@ -378,31 +485,16 @@ fn tags(html: &str) -> Vec<&str> {
     names.collect()
 }
 
+/// Those that our mails are made of.
+fn our_tags() -> BTreeSet<String> {
+    let all = stories().into_iter().map(|(_, alert)| html(&alert));
+    let all: String = all.collect();
+    tags(&all).into_iter().map(str::to_owned).collect()
+}
+
 #[test]
 fn no_name_from_outside_can_add_markup_or_a_header_or_end_a_part() {
-    let ours = tags(
-        &stories()
-            .iter()
-            .map(|(_, alert)| html(alert))
-            .collect::<String>(),
-    )
-    .into_iter()
-    .map(str::to_owned)
-    .collect::<BTreeSet<_>>();
-    let headers = [
-        "From",
-        "To",
-        "Subject",
-        "Date",
-        "Message-ID",
-        "Auto-Submitted",
-        "In-Reply-To",
-        "References",
-        "X-Priority",
-        "Importance",
-        "MIME-Version",
-        "Content-Type",
-    ];
+    let ours = our_tags();
     let mut names = Names(20_261_123);
     for _ in 0..200 {
         let alert = names.alert();
@@ -417,7 +509,7 @@ fn no_name_from_outside_can_add_markup_or_a_header_or_end_a_part() {
         let strange = mail
             .headers
             .iter()
-            .find(|header| !headers.contains(&header.get_key().as_str()));
+            .find(|header| !HEADERS.contains(&header.get_key().as_str()));
         assert!(strange.is_none(), "{strange:?}");
         let shown = mail.headers.get_first_value("Subject").unwrap();
         assert!(shown.chars().count() <= 78, "{shown}\n{}", subject(&alert));
