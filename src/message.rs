@@ -1316,6 +1316,7 @@ pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    use super::html::tests::assert_golden;
     use crate::alert::{Maintained, Withheld};
     use crate::check::CheckName;
     use crate::check::growth::Growth;
@@ -2417,27 +2418,10 @@ pub(crate) mod tests {
         }
     }
 
-    /// Compares a whole mail with the one in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes it.
-    fn assert_golden(name: &str, mail: &str) {
-        // The version in the signature changes with every release.
-        let mail = mail.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-        let path = format!("{folder}/{name}.eml");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::create_dir_all(folder).unwrap();
-            std::fs::write(&path, &mail).unwrap();
-        }
-        let golden = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        assert_eq!(
-            mail, golden,
-            "{name}: UPDATE_GOLDEN=1 cargo test writes it anew"
-        );
-    }
-
     #[test]
     fn mails_are_the_golden_ones() {
         for (name, _, alert) in all_examples() {
-            assert_golden(name, &composed(&alert));
+            assert_golden(&format!("{name}.eml"), &composed(&alert));
         }
     }
 
@@ -2481,7 +2465,7 @@ pub(crate) mod tests {
             let examples = || all_examples().filter(|(name, _, _)| NAMES.contains(name));
             assert_eq!(examples().count(), NAMES.len());
             for (name, _, alert) in examples() {
-                let name = format!("{name}.{}", language.as_str());
+                let name = format!("{name}.{}.txt", language.as_str());
                 assert_golden(&name, &read_in(&alert, &words));
             }
         }
