@@ -28,6 +28,7 @@ use crate::incident::{
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
 use crate::silence::Silence;
+use crate::standing::{Elsewhere, open_incidents};
 use crate::together;
 use crate::wording;
 
@@ -93,8 +94,8 @@ pub struct Alert {
     pub raised: Timestamp,
     /// What it says.
     pub report: Report,
-    /// What else is wrong at that moment, one line each.
-    pub elsewhere: Vec<String>,
+    /// What else is wrong at that moment.
+    pub elsewhere: Vec<Elsewhere>,
     /// The incident is over, and no mail about it has been delivered before.
     pub never_told: bool,
     /// How things stood at that moment, as far as its mail tells it.
@@ -1156,14 +1157,11 @@ pub fn as_it_is(memory: &Memory, incidents: &[&str], present: Present<'_>) -> Ve
     alerts.collect()
 }
 
-/// The lines about all incidents but those of this topic.
-pub(crate) fn elsewhere(open: &[(Topic, String)], topic: Topic) -> Vec<String> {
+/// What is known of all incidents but those of this topic.
+pub(crate) fn elsewhere(open: &[(Topic, Elsewhere)], topic: Topic) -> Vec<Elsewhere> {
     let others = open.iter().filter(|(other, _)| *other != topic);
-    others.map(|(_, line)| line.clone()).collect()
+    others.map(|(_, incident)| incident.clone()).collect()
 }
-
-/// So many names stand in a line about another incident.
-const NAMED: usize = 10;
 
 /// How many things are down of which nobody has been told, and why not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -1196,71 +1194,6 @@ impl Withheld {
 fn unannounced<K, T>(watch: &Watch<K, T>, is_so: &dyn Fn(&K, &Down<T>) -> bool) -> usize {
     let down = watch.down.iter().filter(|(_, down)| !down.announced);
     down.filter(|(key, down)| is_so(key, down)).count()
-}
-
-/// One line about each incident that is open.
-pub fn open_incidents(memory: &Memory) -> Vec<(Topic, String)> {
-    let mut open = incidents_in_words(memory);
-    for (topic, line) in &mut open {
-        let ack = memory
-            .incident(*topic)
-            .and_then(|incident| incident.ack.as_ref());
-        if let Some(ack) = ack {
-            line.push_str(&format!(" ({})", wording::acknowledged(ack)));
-        }
-    }
-    open
-}
-
-fn incidents_in_words(memory: &Memory) -> Vec<(Topic, String)> {
-    let mut open = Vec::new();
-    if let (Some(_), Some(last)) = (&memory.capacity.incident, &memory.capacity.last) {
-        open.push((Topic::Capacity, wording::capacity_summary(last)));
-    }
-    let with_nodes = match memory.osds_with_nodes.is_empty() {
-        true => None,
-        false => Some(wording::with_nodes(&memory.osds_by_node())),
-    };
-    if memory.nodes.incident.is_some() {
-        let down = memory.nodes.down.keys();
-        let mut line = format!(
-            "{}: {}",
-            wording::down_in_brief("node", memory.nodes.down_now(), memory.nodes.flapping()),
-            wording::list_first(down.map(|node| wording::name(node)), NAMED)
-        );
-        if let Some(with_nodes) = &with_nodes {
-            line.push_str(&format!("; OSDs down: {with_nodes}"));
-        }
-        open.push((Topic::Nodes, line));
-    } else if let Some(with_nodes) = with_nodes {
-        let line = format!("OSDs not up again yet: {with_nodes}");
-        open.push((Topic::Nodes, line));
-    }
-    if memory.osds.incident.is_some() {
-        let down = &memory.osds.down;
-        let mut line = format!(
-            "{}{}",
-            wording::down_in_brief("OSD", memory.osds.down_now(), memory.osds.flapping()),
-            wording::places(down.values().map(|osd| &osd.what), NAMED)
-        );
-        if down.len() <= NAMED {
-            let ids: Vec<OsdId> = down.keys().copied().collect();
-            line.push_str(": ");
-            line.push_str(&wording::osd_ranges(&ids).join(", "));
-        }
-        open.push((Topic::Osds, line));
-    }
-    if memory.health.incident.is_some() {
-        let down = &memory.health.down;
-        let number = wording::health::number(down.values().map(|down| &down.what));
-        let codes = wording::list_first(down.keys().map(|code| wording::name(code)), NAMED);
-        open.push((Topic::Health, format!("Ceph reports {number}: {codes}")));
-    }
-    if memory.blind.incident.is_some() {
-        let down = memory.blind.down.keys().copied();
-        open.push((Topic::Blind, wording::cannot_see(down)));
-    }
-    open
 }
 
 fn unknown(incident_open: bool, cause: String) -> Finding {
@@ -1849,7 +1782,8 @@ mod tests {
             let verdict = judge_pass(memory, observed(sight), rules, minute(at));
             (memory, alerts) = (verdict.memory, verdict.alerts);
         }
-        assert_eq!(alerts[0].elsewhere, ["1 node down: node2"]);
+        let told = crate::message::tests::elsewhere(&alerts[0]);
+        assert_eq!(told, ["1 node down: node2"]);
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! It stays the mail that it was: its id, its place in the thread, its date, and whom it is for.
 
 use crate::alert::{Alert, Circumstances, Memory, Present, Report, State, Topic};
-use crate::alert::{elsewhere, open_incidents, severity_of};
+use crate::alert::{elsewhere, severity_of};
 use crate::incident::{Change, Incident, Kind, Watch};
 use crate::queue::Queue;
+use crate::standing::{Elsewhere, open_incidents};
 
 /// Makes each mail that waits since an earlier pass tell how things stand now, where its incident lasts and this pass could
 /// see.
@@ -74,7 +75,7 @@ fn is_seen(memory: &Memory, topic: Topic) -> bool {
 /// How it stands with an incident now.
 struct Stands<'a> {
     memory: &'a Memory,
-    elsewhere: Vec<String>,
+    elsewhere: Vec<Elsewhere>,
     circumstances: Circumstances,
 }
 

@@ -13,7 +13,7 @@
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `message`, `test_message`, `metrics`, `screen`,
+//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `standing`, `message`, `test_message`, `metrics`, `screen`,
 //! `selection` and `wording` see no file, process, socket, environment or clock: values in, values out.
 
 pub mod alert;
@@ -52,6 +52,7 @@ pub mod settings;
 pub mod severity;
 pub mod silence;
 pub mod smtp;
+pub mod standing;
 pub mod state;
 pub mod store;
 pub mod templates;

@@ -13,6 +13,7 @@ pub(crate) mod html;
 pub(crate) mod phrases;
 pub(crate) mod plain;
 mod quiet;
+pub(crate) mod standing;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -667,7 +668,8 @@ fn document(entry: &Entry, delay: Option<Duration>, sender: &Sender) -> Document
         text.document.notice(&late);
     }
     report_text(&mut text, alert);
-    let elsewhere = alert.elsewhere.iter().cloned().map(Line::Sentence);
+    let elsewhere = (alert.elsewhere.iter()).map(|other| standing::elsewhere(text.words, other));
+    let elsewhere: Vec<Line> = elsewhere.map(Line::Sentence).collect();
     text.section(&say!(text.words, "heading-elsewhere"), elsewhere);
     circumstances_text(&mut text, &alert.circumstances);
     text.footer([alert], &sender.node);
@@ -1327,6 +1329,7 @@ pub(crate) mod tests {
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
+    use crate::standing::{Elsewhere, Names, Number, Wrong};
     use crate::words::Language;
 
     pub(super) const BEGAN: &str = "2026-11-23T02:14:00Z";
@@ -1521,7 +1524,20 @@ pub(crate) mod tests {
         let warning = |summary| found(HealthSeverity::Warning, summary);
         let cause = "ceph status: timed out: no monitor answers; are the mon hosts reachable?";
         let elsewhere = Alert {
-            elsewhere: vec!["1 node down: node5".to_owned()],
+            elsewhere: vec![Elsewhere::Incident {
+                wrong: Wrong::Nodes {
+                    number: Number {
+                        down: 1,
+                        flapping: 0,
+                    },
+                    names: Names {
+                        first: vec!["node5".to_owned()],
+                        more: 0,
+                    },
+                    with: None,
+                },
+                ack: None,
+            }],
             ..alert(
                 Kind::Updated,
                 osds(
@@ -1550,9 +1566,9 @@ pub(crate) mod tests {
         });
         let many_nodes = Alert {
             elsewhere: vec![
-                "storage 61 % full (over 60 %), 4.91 TiB of 8.00 TiB".to_owned(),
-                "12 OSDs down on storage-0851, storage-0852, storage-0853, storage-0854, storage-0855, storage-0856"
-                    .to_owned(),
+                Elsewhere::Text("storage 61 % full (over 60 %), 4.91 TiB of 8.00 TiB".to_owned()),
+                Elsewhere::Text("12 OSDs down on storage-0851, storage-0852, storage-0853, storage-0854, storage-0855, storage-0856"
+                    .to_owned()),
             ],
             ..alert(Kind::Raised, nodes(many_nodes.collect(), vec![], vec![]))
         };
@@ -2374,6 +2390,14 @@ pub(crate) mod tests {
         Arc::new(Words::of(Language::English))
     }
 
+    /// What is told of what else is wrong, in English.
+    pub(crate) fn elsewhere(alert: &Alert) -> Vec<String> {
+        let others = alert.elsewhere.iter();
+        others
+            .map(|other| standing::elsewhere(&english(), other))
+            .collect()
+    }
+
     /// The subject in English.
     pub(crate) fn subject(alert: &Alert) -> String {
         super::subject(alert, &english())
@@ -2647,7 +2671,7 @@ pub(crate) mod tests {
         last.sequence = u32::MAX;
         let mut unprintable = usual;
         unprintable.incident = "a\r\nBcc: evil@example.org\r\n".to_owned();
-        unprintable.elsewhere = vec!["a\rb\nc\u{1b}\0".to_owned()];
+        unprintable.elsewhere = vec![Elsewhere::Text("a\rb\nc\u{1b}\0".to_owned())];
         let empty = alert(Kind::Raised, nothing());
         for (alert, told) in [
             (old, "Date: Thu, 01 Jan 1970 00:00:00 +0000\n"),

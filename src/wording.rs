@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::alert::{Maintained, Memory, Withheld};
 use crate::check::capacity::{Level, Reading};
@@ -471,44 +472,47 @@ pub fn osd_host(osd: &DownOsd) -> String {
 }
 
 /// Where some OSDs are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
     /// In no CRUSH bucket.
     Stray,
     /// On no host.
     NoHost,
-    /// On these hosts.
-    Hosts(BTreeSet<&'a str>),
-    /// Some on these hosts, some on none.
-    HostsAndNone(BTreeSet<&'a str>),
+    /// On hosts.
+    Hosts(Hosts),
+    /// Some on hosts, some on none.
+    HostsAndNone(Hosts),
 }
 
-/// See [`Place`].
-pub fn place<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone) -> Place<'a> {
+/// Hosts by their names, or only their number where they are many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Hosts {
+    /// Harmless names, in order.
+    Named(Vec<String>),
+    /// So many.
+    Number(usize),
+}
+
+/// Where these OSDs are. More hosts than `most` are only counted.
+pub fn place<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone, most: usize) -> Place {
     let on_hosts = hosts(osds.clone());
     let mut elsewhere = osds.into_iter().filter(|osd| osd.host.is_none()).peekable();
-    match (on_hosts.is_empty(), elsewhere.peek().is_none()) {
-        (true, _) if elsewhere.all(|osd| osd.stray) => Place::Stray,
-        (true, _) => Place::NoHost,
-        (false, true) => Place::Hosts(on_hosts),
-        (false, false) => Place::HostsAndNone(on_hosts),
+    let none_elsewhere = elsewhere.peek().is_none();
+    if on_hosts.is_empty() {
+        return match elsewhere.all(|osd| osd.stray) {
+            true => Place::Stray,
+            false => Place::NoHost,
+        };
     }
-}
-
-/// ` on node1, node2`, and what to say of those that are on no host. More hosts than `most` are only counted.
-pub fn places<'a>(osds: impl IntoIterator<Item = &'a DownOsd> + Clone, most: usize) -> String {
-    let named = |hosts: BTreeSet<&str>| match hosts.len() {
-        few if few <= most => {
-            let names: Vec<String> = hosts.into_iter().map(name).collect();
-            names.join(", ")
-        }
-        many => count(many, "host"),
+    let on_hosts = match on_hosts.len() {
+        few if few <= most => Hosts::Named(on_hosts.into_iter().map(name).collect()),
+        many => Hosts::Number(many),
     };
-    match place(osds) {
-        Place::Stray => " (stray)".to_owned(),
-        Place::NoHost => " on no host".to_owned(),
-        Place::Hosts(hosts) => format!(" on {}", named(hosts)),
-        Place::HostsAndNone(hosts) => format!(" on {} and on no host", named(hosts)),
+    match none_elsewhere {
+        true => Place::Hosts(on_hosts),
+        false => Place::HostsAndNone(on_hosts),
     }
 }
 

@@ -590,7 +590,7 @@ fn a_mail_tells_of_silences_and_of_what_is_acknowledged() {
         panic!("{alerts:?}");
     };
     assert_eq!(
-        node3.elsewhere,
+        crate::message::tests::elsewhere(node3),
         [
             "storage 61 % full (over 60 %), 61 B of 100 B (acknowledged: disk ordered)",
             "1 OSD down on node3: osd.0 (acknowledged: disk ordered)"

@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::{Context, Done, Stop, load_to_change, print, print_json, save, user};
-use crate::alert::{Memory, Topic, open_incidents};
+use crate::alert::{Memory, Topic};
 use crate::cli;
 use crate::incident::{Ack, Incident};
+use crate::message::standing::elsewhere;
+use crate::standing::open_incidents;
 use crate::wording;
+use crate::words::{Language, Words};
 
 /// Acknowledges open incidents, or takes that back. If one that is named is not open, nothing is changed.
 ///
@@ -68,9 +71,11 @@ pub fn ack(context: &Context, options: &cli::Ack) -> Result<Done, Stop> {
 
 /// The open incidents, each with its id and what it is about.
 fn open(memory: &Memory) -> Vec<(Topic, String)> {
+    let english = Words::of(Language::English);
     let lines = open_incidents(memory).into_iter();
     let lines = lines.filter_map(|(topic, about)| {
         let incident = memory.incident(topic)?;
+        let about = elsewhere(&english, &about);
         Some((topic, format!("{}, {about}", incident.id)))
     });
     lines.collect()

@@ -356,7 +356,7 @@ fn what_stood_around_it_is_told_as_it_is_now_and_the_mail_stays_what_it_was() {
     passes.pass(1, "1 61%");
     let [after] = mails(&passes).try_into().unwrap();
     assert_eq!(
-        after.elsewhere,
+        crate::message::tests::elsewhere(&after),
         ["storage 61 % full (over 60 %), 61 B of 100 B"]
     );
     assert_eq!(after.circumstances.osds_up["node1"], 4);

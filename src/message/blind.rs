@@ -34,18 +34,32 @@ pub(super) fn subject(alert: &Alert, change: &Sight, length: &str, words: &Words
     }]
 }
 
-fn cannot_see(change: &Sight, words: &Words) -> Vec<String> {
-    let checks = checks::list(words, unseen(change).into_iter());
-    let Some(leader) = leader(change) else {
-        return vec![say!(words, "blind-cannot-see-title", checks = checks)];
-    };
-    let head = match checks.is_empty() {
-        true => say!(words, "blind-no-leader-title"),
-        false => say!(
+/// `petanotify cannot see capacity, osds; Consul cannot elect a leader`
+pub(super) fn cannot_see_these(
+    words: &Words,
+    unseen: impl Iterator<Item = Unseen> + Clone,
+) -> String {
+    let mut checks: Vec<CheckName> = unseen.clone().filter_map(Unseen::check).collect();
+    checks.sort();
+    let is_leaderless = unseen.into_iter().any(|unseen| unseen == Unseen::Leader);
+    let has_checks = !checks.is_empty();
+    let checks = checks::list(words, checks.into_iter());
+    match (has_checks, is_leaderless) {
+        (false, true) => say!(words, "blind-no-leader-title"),
+        (_, false) => say!(words, "blind-cannot-see-title", checks = checks),
+        (true, true) => say!(
             words,
             "blind-cannot-see-and-no-leader-title",
             checks = checks
         ),
+    }
+}
+
+fn cannot_see(change: &Sight, words: &Words) -> Vec<String> {
+    let down = change.new.iter().chain(&change.still);
+    let head = cannot_see_these(words, down.map(|item| item.key));
+    let Some(leader) = leader(change) else {
+        return vec![head];
     };
     let servers = one_line(&leader.what);
     let with = |cause: &str| {

@@ -141,6 +141,7 @@ mod tests {
     use crate::quiet_hours::QuietHours;
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
+    use crate::standing::Elsewhere;
     use crate::words::Language;
 
     fn at(time: &str) -> Timestamp {
@@ -156,7 +157,7 @@ mod tests {
             began: at("00:10"),
             raised: at(raised),
             report,
-            elsewhere: vec!["told elsewhere in the digest".to_owned()],
+            elsewhere: vec![Elsewhere::Text("told elsewhere in the digest".to_owned())],
             never_told: kind == Kind::Cleared,
             circumstances: Circumstances::default(),
         }

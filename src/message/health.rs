@@ -53,7 +53,12 @@ pub(super) fn wrong(change: &Wrong, words: &Words) -> Vec<String> {
 fn number<'a>(words: &Words, checks: impl Iterator<Item = &'a HealthCheck>) -> String {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         checks.partition(|check| check.severity == HealthSeverity::Error);
-    match (errors.len(), warnings.len()) {
+    counted(words, errors.len(), warnings.len())
+}
+
+/// The same of so many.
+pub(super) fn counted(words: &Words, errors: usize, warnings: usize) -> String {
+    match (errors, warnings) {
         (0, 0) => say!(words, "health-nothing"),
         (errors, 0) => say!(words, "health-errors", errors = errors),
         (0, warnings) => say!(words, "health-warnings", warnings = warnings),

@@ -11,7 +11,7 @@ use crate::facts::{DownOsd, OsdId};
 use crate::flapping::Flapping;
 use crate::incident::age;
 use crate::say;
-use crate::wording::{self, Fullness, Place, Unit, units};
+use crate::wording::{self, Fullness, Hosts, Place, Unit, units};
 use crate::words::Words;
 
 /// A length of time in its two largest units: `40 s`, `3 min`, `2 h 10 min`, `5 d 3 h`.
@@ -163,22 +163,25 @@ pub(crate) fn places<'a>(
     osds: impl IntoIterator<Item = &'a DownOsd> + Clone,
     most: usize,
 ) -> String {
-    let named = |hosts: BTreeSet<&str>| {
-        let names: Vec<String> = hosts.into_iter().map(wording::name).collect();
-        list(words, &names)
-    };
-    match wording::place(osds) {
+    place(words, &wording::place(osds, most))
+}
+
+/// The same of what is known of where they are.
+pub(crate) fn place(words: &Words, place: &Place) -> String {
+    match place {
         Place::Stray => say!(words, "stray"),
         Place::NoHost => say!(words, "on-no-host"),
-        Place::Hosts(hosts) if hosts.len() > most => {
-            say!(words, "on-many-hosts", number = hosts.len())
+        Place::Hosts(Hosts::Named(names)) => {
+            say!(words, "on-hosts", hosts = list(words, names))
         }
-        Place::Hosts(hosts) => say!(words, "on-hosts", hosts = named(hosts)),
-        Place::HostsAndNone(hosts) if hosts.len() > most => {
-            say!(words, "on-many-hosts-and-none", number = hosts.len())
+        Place::Hosts(Hosts::Number(number)) => {
+            say!(words, "on-many-hosts", number = number)
         }
-        Place::HostsAndNone(hosts) => {
-            say!(words, "on-hosts-and-none", hosts = named(hosts))
+        Place::HostsAndNone(Hosts::Named(names)) => {
+            say!(words, "on-hosts-and-none", hosts = list(words, names))
+        }
+        Place::HostsAndNone(Hosts::Number(number)) => {
+            say!(words, "on-many-hosts-and-none", number = number)
         }
     }
 }

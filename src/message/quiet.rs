@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::checks;
 use super::phrases::{list, list_first};
 use crate::alert::Maintained;
 use crate::facts::Flag;
@@ -62,7 +63,7 @@ fn scope(words: &Words, scope: &Scope) -> String {
     let about = scope.about();
     let parts = about.iter().map(|about| match about {
         About::Everything => say!(words, "silenced-everything"),
-        About::Check(check) => check.to_string(),
+        About::Check(check) => checks::name(words, *check),
         About::Node(node) => name(node),
         About::NodeAndOsds(node) => {
             say!(words, "silenced-node-and-osds", node = name(node))

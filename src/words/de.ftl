@@ -200,6 +200,26 @@ heading-look-closer = Genauer nachsehen mit
 made-by = petanotify { $version } auf { $node }
 mail-of-incident = Vorfall { $incident }, Mail { $number }
 
+## Was außerdem gestört ist, am Ende einer Mail über etwas anderes.
+
+elsewhere-storage = Speicher { $level }, { $used } von { $total }
+elsewhere-nodes-down = { $number } Knoten ausgefallen
+elsewhere-nodes-flapping = { $number } Knoten instabil
+elsewhere-nodes-down-and-flapping = { $number } Knoten ausgefallen, { $flapping } instabil
+elsewhere-osds-flapping = { $number ->
+    [one] { $number } OSD { $place } instabil
+   *[other] { $number } OSDs { $place } instabil
+}
+elsewhere-osds-down-and-flapping = { $number ->
+    [one] { $number } OSD { $place } ausgefallen, { $flapping } instabil
+   *[other] { $number } OSDs { $place } ausgefallen, { $flapping } instabil
+}
+elsewhere-osds-too = { $what }; OSDs ausgefallen: { $with }
+elsewhere-osds-of-nodes = OSDs noch nicht zurück: { $with }
+elsewhere-health = Ceph meldet { $number }
+elsewhere-acknowledged = { $what } (quittiert)
+elsewhere-acknowledged-why = { $what } (quittiert: { $why })
+
 ## Mails über den Speicherplatz.
 
 storage-sentence = Der Speicher des Clusters { $cluster } ist { $level }.

@@ -206,6 +206,35 @@ heading-look-closer = Look closer with
 made-by = petanotify { $version } on { $node }
 mail-of-incident = incident { $incident }, mail { $number }
 
+## What else is wrong, at the end of a mail about something.
+
+elsewhere-storage = storage { $level }, { $used } of { $total }
+elsewhere-nodes-down = { $number ->
+    [one] { $number } node down
+   *[other] { $number } nodes down
+}
+elsewhere-nodes-flapping = { $number ->
+    [one] { $number } node flapping
+   *[other] { $number } nodes flapping
+}
+elsewhere-nodes-down-and-flapping = { $number ->
+    [one] { $number } node down, { $flapping } flapping
+   *[other] { $number } nodes down, { $flapping } flapping
+}
+elsewhere-osds-flapping = { $number ->
+    [one] { $number } OSD flapping { $place }
+   *[other] { $number } OSDs flapping { $place }
+}
+elsewhere-osds-down-and-flapping = { $number ->
+    [one] { $number } OSD down, { $flapping } flapping { $place }
+   *[other] { $number } OSDs down, { $flapping } flapping { $place }
+}
+elsewhere-osds-too = { $what }; OSDs down: { $with }
+elsewhere-osds-of-nodes = OSDs not up again yet: { $with }
+elsewhere-health = Ceph reports { $number }
+elsewhere-acknowledged = { $what } (acknowledged)
+elsewhere-acknowledged-why = { $what } (acknowledged: { $why })
+
 ## Mails about the storage.
 
 storage-sentence = The storage of cluster { $cluster } is { $level }.

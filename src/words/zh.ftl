@@ -153,6 +153,20 @@ heading-look-closer = 进一步查看请运行
 made-by = petanotify { $version }，运行于 { $node }
 mail-of-incident = 事件 { $incident }，第 { $number } 封邮件
 
+## 其他问题，列在邮件末尾。
+
+elsewhere-storage = 存储空间{ $level }，{ $used }，共 { $total }
+elsewhere-nodes-down = { $number } 个节点离线
+elsewhere-nodes-flapping = { $number } 个节点反复离线
+elsewhere-nodes-down-and-flapping = { $number } 个节点离线，{ $flapping } 个反复离线
+elsewhere-osds-flapping = { $place } { $number } 个 OSD 反复离线
+elsewhere-osds-down-and-flapping = { $place } { $number } 个 OSD 离线，{ $flapping } 个反复离线
+elsewhere-osds-too = { $what }；离线 OSD：{ $with }
+elsewhere-osds-of-nodes = 尚未恢复的 OSD：{ $with }
+elsewhere-health = Ceph 报告 { $number }
+elsewhere-acknowledged = { $what }（已确认）
+elsewhere-acknowledged-why = { $what }（已确认：{ $why }）
+
 ## 关于存储空间的邮件。
 
 storage-sentence = 集群 { $cluster } 的存储空间{ $level }。

@@ -20,6 +20,7 @@ use crate::message::tests::{
     BEGAN, NOW, alert, change, entry_to, examples, item, osd, over, sender, subject,
 };
 use crate::message::{Sender, compose, parts};
+use crate::standing::Elsewhere;
 use crate::words::{self, Language, Words, replaced};
 
 /// The HTML part of the mail about an alert.
@@ -67,7 +68,9 @@ fn stories() -> Vec<(&'static str, Alert)> {
             osds_up: osds_up.clone(),
             ..Circumstances::default()
         },
-        elsewhere: vec!["storage 61 % full (over 60 %), 4.91 TiB of 8.00 TiB".to_owned()],
+        elsewhere: vec![Elsewhere::Text(
+            "storage 61 % full (over 60 %), 4.91 TiB of 8.00 TiB".to_owned(),
+        )],
         ..alert(
             Kind::Updated,
             Report::Osds(change(
@@ -375,7 +378,9 @@ impl Names {
         let mut alert = alert(kind, report);
         alert.cluster = self.name();
         alert.never_told = kind == Kind::Cleared && self.number(2) > 0;
-        alert.elsewhere = (0..self.number(3)).map(|_| self.name()).collect();
+        alert.elsewhere = (0..self.number(3))
+            .map(|_| Elsewhere::Text(self.name()))
+            .collect();
         let around = &mut alert.circumstances;
         around.nodes_up = (0..self.number(60)).map(|_| self.name()).collect();
         around.osds_up = (0..self.number(60)).map(|_| (self.name(), 12)).collect();

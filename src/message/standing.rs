@@ -1,0 +1,222 @@
+//! How a mail tells what else is wrong, and what was last known of what can't be seen. Pure.
+
+use super::{blind, health, phrases};
+use crate::say;
+use crate::standing::{Elsewhere, Names, Number, WithNodes, Wrong};
+use crate::text::one_line;
+use crate::wording;
+use crate::words::Words;
+
+/// One line about an incident: `1 node down: node5 (acknowledged: disk ordered)`
+pub(crate) fn elsewhere(words: &Words, other: &Elsewhere) -> String {
+    let (wrong, ack) = match other {
+        Elsewhere::Incident { wrong, ack } => (wrong, ack),
+        Elsewhere::Text(text) => return text.clone(),
+    };
+    let what = self::wrong(words, wrong);
+    match ack.as_ref().map(|ack| &ack.why) {
+        None => what,
+        Some(None) => say!(words, "elsewhere-acknowledged", what = what),
+        Some(Some(why)) => {
+            let why = one_line(why);
+            say!(words, "elsewhere-acknowledged-why", what = what, why = why)
+        }
+    }
+}
+
+fn wrong(words: &Words, wrong: &Wrong) -> String {
+    let named =
+        |what: String, names: String| say!(words, "title-names", what = what, names = names);
+    match wrong {
+        Wrong::Storage(reading) => say!(
+            words,
+            "elsewhere-storage",
+            level = phrases::level(words, reading),
+            used = phrases::bytes(words, reading.used_bytes),
+            total = phrases::bytes(words, reading.total_bytes)
+        ),
+        Wrong::Nodes {
+            number,
+            names,
+            with,
+        } => {
+            let down = named(nodes(words, *number), some(words, names));
+            match with {
+                None => down,
+                Some(with) => {
+                    let with = with_nodes(words, with);
+                    say!(words, "elsewhere-osds-too", what = down, with = with)
+                }
+            }
+        }
+        Wrong::OsdsOfNodes(with) => {
+            let with = with_nodes(words, with);
+            say!(words, "elsewhere-osds-of-nodes", with = with)
+        }
+        Wrong::Osds { number, place, ids } => {
+            let down = osds(words, *number, &phrases::place(words, place));
+            match ids.is_empty() {
+                true => down,
+                false => named(down, phrases::list(words, &wording::osd_ranges(ids))),
+            }
+        }
+        Wrong::Health {
+            errors,
+            warnings,
+            codes,
+        } => {
+            let number = health::counted(words, *errors, *warnings);
+            let reported = say!(words, "elsewhere-health", number = number);
+            named(reported, some(words, codes))
+        }
+        Wrong::Blind(unseen) => blind::cannot_see_these(words, unseen.iter().copied()),
+    }
+}
+
+fn nodes(words: &Words, Number { down, flapping }: Number) -> String {
+    match (down, flapping) {
+        (0, 1..) => say!(words, "elsewhere-nodes-flapping", number = flapping),
+        (_, 0) => say!(words, "elsewhere-nodes-down", number = down),
+        _ => say!(
+            words,
+            "elsewhere-nodes-down-and-flapping",
+            number = down,
+            flapping = flapping
+        ),
+    }
+}
+
+fn osds(words: &Words, Number { down, flapping }: Number, place: &str) -> String {
+    match (down, flapping) {
+        (0, 1..) => say!(
+            words,
+            "elsewhere-osds-flapping",
+            number = flapping,
+            place = place
+        ),
+        (_, 0) => say!(words, "osds-down-title", number = down, place = place),
+        _ => say!(
+            words,
+            "elsewhere-osds-down-and-flapping",
+            number = down,
+            flapping = flapping,
+            place = place
+        ),
+    }
+}
+
+/// `12 with node3`, `12 with node3, node4`, `120 with 20 nodes`
+fn with_nodes(words: &Words, with: &WithNodes) -> String {
+    let nodes = match with.names.is_empty() {
+        true => say!(words, "nodes", number = with.nodes),
+        false => phrases::list(words, &with.names),
+    };
+    say!(words, "osds-with-nodes", number = with.osds, nodes = nodes)
+}
+
+fn some(words: &Words, names: &Names) -> String {
+    let first = phrases::list(words, &names.first);
+    match names.more {
+        0 => first,
+        more => say!(words, "list-and-more", list = first, number = more),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::check::sight::Unseen;
+    use crate::facts::OsdId;
+    use crate::incident::Ack;
+    use crate::wording::{Hosts, Place};
+    use crate::words::Language;
+
+    fn incident(wrong: Wrong, why: Option<Option<&str>>) -> Elsewhere {
+        let ack = why.map(|why| Ack {
+            at: "2026-11-23T02:14:00Z".parse().unwrap(),
+            why: why.map(str::to_owned),
+            by: None,
+        });
+        Elsewhere::Incident { wrong, ack }
+    }
+
+    fn names(first: &[&str], more: usize) -> Names {
+        let first = first.iter().map(|name| (*name).to_owned()).collect();
+        Names { first, more }
+    }
+
+    #[test]
+    fn an_incident_is_told_in_a_line_and_is_kept_as_it_is() {
+        let number = |down, flapping| Number { down, flapping };
+        let with = |nodes, few: &[&str]| WithNodes {
+            osds: 12,
+            nodes,
+            names: names(few, 0).first,
+        };
+        let osds = |number, ids: &[i64]| Wrong::Osds {
+            number,
+            place: Place::HostsAndNone(Hosts::Named(vec!["node1".to_owned()])),
+            ids: ids.iter().copied().map(OsdId).collect(),
+        };
+        for (other, english, german) in [
+            (
+                incident(
+                    Wrong::Nodes {
+                        number: number(12, 1),
+                        names: names(&["node1", "node2"], 11),
+                        with: Some(with(1, &["node1"])),
+                    },
+                    None,
+                ),
+                "12 nodes down, 1 flapping: node1, node2 and 11 more; OSDs down: 12 with node1",
+                "12 Knoten ausgefallen, 1 instabil: node1, node2 und 11 weitere; OSDs ausgefallen: 12 mit node1",
+            ),
+            (
+                incident(Wrong::OsdsOfNodes(with(20, &[])), Some(None)),
+                "OSDs not up again yet: 12 with 20 nodes (acknowledged)",
+                "OSDs noch nicht zurück: 12 mit 20 Knoten (quittiert)",
+            ),
+            (
+                incident(osds(number(3, 0), &[1, 2, 3]), Some(Some("disks\nordered"))),
+                "3 OSDs down on node1 and on no host: osd.1-3 (acknowledged: disks ordered)",
+                "3 OSDs auf node1 und auf keinem Host ausgefallen: osd.1-3 (quittiert: disks ordered)",
+            ),
+            (
+                incident(osds(number(0, 1), &[]), None),
+                "1 OSD flapping on node1 and on no host",
+                "1 OSD auf node1 und auf keinem Host instabil",
+            ),
+            (
+                incident(
+                    Wrong::Health {
+                        errors: 1,
+                        warnings: 2,
+                        codes: names(&["A", "B", "C"], 0),
+                    },
+                    None,
+                ),
+                "Ceph reports 1 error, 2 warnings: A, B, C",
+                "Ceph meldet 1 Fehler, 2 Warnungen: A, B, C",
+            ),
+            (
+                incident(Wrong::Blind([Unseen::Leader].into()), None),
+                "Consul cannot elect a leader",
+                "Consul kann keinen Leader wählen",
+            ),
+            (
+                Elsewhere::Text("1 node down: node5".to_owned()),
+                "1 node down: node5",
+                "1 node down: node5",
+            ),
+        ] {
+            assert_eq!(elsewhere(&Words::of(Language::English), &other), english);
+            assert_eq!(elsewhere(&Words::of(Language::German), &other), german);
+            let kept = serde_json::to_string(&other).unwrap();
+            assert_eq!(serde_json::from_str::<Elsewhere>(&kept).unwrap(), other);
+        }
+        let earlier: Elsewhere = serde_json::from_str("\"1 node down: node5\"").unwrap();
+        assert_eq!(earlier, Elsewhere::Text("1 node down: node5".to_owned()));
+    }
+}
