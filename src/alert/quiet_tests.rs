@@ -623,3 +623,175 @@ fn a_summary_says_what_is_not_told() {
         (State::Ok, expected)
     );
 }
+
+#[test]
+fn what_happens_in_the_same_pass_is_told_by_the_rules_of_each() {
+    let node3_down = Pass {
+        node3_down: true,
+        osds: &[0, 2, 4],
+        ..WELL
+    };
+    let with_another = Pass {
+        osds: &[0, 1, 2, 4],
+        ..node3_down
+    };
+    let silenced = silence(of_node3(), 2);
+    check(&[
+        (
+            "the silence is over in the pass in which the node is back",
+            &[before(&silenced, node3_down), node3_down, WELL, WELL],
+            &["", "", "", ""],
+        ),
+        (
+            "likewise where the node was told before the silence",
+            &[node3_down, before(&silenced, node3_down), node3_down, WELL],
+            &["node down: node3", "", "", "all nodes are up again"],
+        ),
+        (
+            "the silence is ended in the pass in which another OSD goes down",
+            &[
+                before(&silenced, node3_down),
+                before(&end, with_another),
+                WELL,
+            ],
+            &[
+                "",
+                "node down: node3; 1 OSD down on node4: osd.1",
+                "all nodes are up again; all OSDs are up again",
+            ],
+        ),
+        (
+            "a node goes down, and an OSD of another",
+            &[with_another, with_another, WELL],
+            &[
+                "node down: node3; 1 OSD down on node4: osd.1",
+                "",
+                "all nodes are up again; all OSDs are up again",
+            ],
+        ),
+        (
+            "the same while noout is set: the node does not wait, the OSD of another does",
+            &[noout(with_another), noout(with_another), with_another, WELL],
+            &[
+                "node down: node3",
+                "",
+                "1 OSD down on node4: osd.1",
+                "all nodes are up again; all OSDs are up again",
+            ],
+        ),
+        (
+            "acknowledged, and then it flaps beside what lasts",
+            &[
+                osds(&[0, 1]),
+                before(&acknowledge, osds(&[1])),
+                osds(&[0, 1]),
+                osds(&[1]),
+                osds(&[0, 1]),
+                osds(&[1]),
+                osds(&[0, 1]),
+            ],
+            &[
+                "2 OSDs down on node3, node4: osd.0, osd.1",
+                "",
+                "",
+                "",
+                "",
+                "",
+                "",
+            ],
+        ),
+        (
+            "acknowledged, and then another flaps",
+            &[
+                osds(&[1]),
+                before(&acknowledge, osds(&[0, 1])),
+                osds(&[1]),
+                osds(&[0, 1]),
+                osds(&[1]),
+                osds(&[0, 1]),
+                osds(&[1]),
+            ],
+            &[
+                "1 OSD down on node4: osd.1",
+                "2 OSDs down on node3, node4: osd.0, osd.1",
+                "",
+                "2 OSDs down on node3, node4: osd.0, osd.1",
+                "",
+                "osd.0 on node3 is flapping: went down 3 times in 4 min; down: osd.1",
+                "",
+            ],
+        ),
+    ]);
+}
+
+/// Passes at these minutes by the clock, with reminders after 3 minutes; the minute and subject of each alert. While it is
+/// `blind` nobody sees the OSDs.
+fn by_the_clock(passes: &[(i64, bool, Pass<'_>)]) -> Vec<(i64, String)> {
+    let checks = Checks::default();
+    let notify = Notify {
+        remind_every: Some(Duration::from_secs(180)),
+        ..Notify::default()
+    };
+    let rules = Rules {
+        checks: &checks,
+        notify: &notify,
+        nodes_prefix: "PetaSAN/Nodes/",
+        cluster: "prod",
+    };
+    let mut memory = Memory::default();
+    let mut told = Vec::new();
+    for (at, blind, pass) in passes {
+        let now = minute(*at);
+        memory.set_clock(now);
+        let mut seen = observed(*pass);
+        if *blind {
+            seen.osds = Some(Err("timed out".to_owned()));
+        }
+        let verdict = judge_pass(memory, seen, rules, now);
+        memory = verdict.memory;
+        let subjects = verdict.alerts.iter().map(subject);
+        told.extend(subjects.map(|subject| (*at, subject.replace("[prod] ", ""))));
+    }
+    told
+}
+
+#[test]
+fn a_reminder_waits_until_it_can_be_seen_that_it_is_true() {
+    let down = |at| (at, false, osds(&[0]));
+    let blind = |at| (at, true, WELL);
+    let raised = "1 OSD down on node3: osd.0".to_owned();
+    let begin = [down(0), down(1), blind(2), blind(3), blind(4)];
+    let told = by_the_clock(&[&begin[..], &[down(5), down(6)]].concat());
+    let reminded = format!("still {raised}");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0], (0, raised.clone()));
+    assert!(
+        told[1].0 == 5 && told[1].1.contains("osd.0"),
+        "{reminded}: {told:?}"
+    );
+    // It is well when it is seen again: no reminder, but its end.
+    let told = by_the_clock(&[&begin[..], &[(5, false, WELL), (6, false, WELL)]].concat());
+    assert_eq!(told, [(0, raised), (5, "all OSDs are up again".to_owned())]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_by_hours_repeats_nothing_and_hides_nothing() {
+    let pass = |at, down| (at, false, osds(down));
+    let told = by_the_clock(&[
+        pass(0, &[0]),
+        pass(1, &[0]),
+        pass(2, &[0]),
+        pass(-118, &[0]),
+        pass(-117, &[0]),
+        pass(-116, &[0, 1]),
+        pass(-115, &[1]),
+        pass(-114, &[1]),
+        pass(-113, &[1]),
+        pass(-112, &[]),
+    ]);
+    let minutes: Vec<i64> = told.iter().map(|(at, _)| *at).collect();
+    assert_eq!(minutes, [0, -116, -113, -112], "{told:?}");
+    assert_eq!(told[0].1, "1 OSD down on node3: osd.0");
+    assert_eq!(told[1].1, "2 OSDs down on node3, node4: osd.0, osd.1");
+    assert_eq!(told[3].1, "all OSDs are up again");
+}

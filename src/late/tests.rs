@@ -341,6 +341,34 @@ fn a_digest_that_waits_is_brought_up_to_date_as_is_what_is_held_back() {
 }
 
 #[test]
+fn who_comes_in_quiet_hours_has_one_mail_of_his_own_after_them() {
+    let mut passes = Passes::of(&["ops"]);
+    let time = |at: i64| minute(at).strftime("%H:%M").to_string();
+    let hours = format!("{}-{}", time(0), time(5));
+    passes.recipients[0].quiet_hours = Some(hours.parse().unwrap());
+    passes.pass(0, "0 61%");
+    passes.pass(1, "0 5 61%");
+    let mut newcomer = passes.recipients[0].clone();
+    newcomer.address = recipient("new").address;
+    passes.recipients.push(newcomer);
+    for at in 2..5 {
+        passes.pass(at, "5 61%");
+        assert_eq!(passes.queue.held(), 4, "{:?}", passes.waiting());
+    }
+    passes.pass(5, "5 61%");
+    let digests = [
+        "new: raised 61 % (5); raised new 5 over 0 (5)",
+        "ops: raised 61 % (5); raised new 5 over 0 (5)",
+    ];
+    let mut waiting = passes.waiting();
+    waiting.sort();
+    assert_eq!(waiting, digests);
+    passes.send();
+    passes.pass(6, "5 61%");
+    assert_eq!(passes.waiting(), Vec::<String>::new());
+}
+
+#[test]
 fn what_stood_around_it_is_told_as_it_is_now_and_the_mail_stays_what_it_was() {
     let mut passes = Passes::of(&["ops"]);
     passes.pass(0, "0 1 2 node3");

@@ -285,7 +285,9 @@ impl Reader {
                 missed: false,
             });
             // Nobody can tell how long it has lasted when the clock is set.
-            let stepped = truth.stepped && matches!(thing, Thing::Blind(_));
+            let mut known = self.threads.values().filter_map(|thread| thread.get(thing));
+            let counts_time = matches!(thing, Thing::Blind(_)) || known.any(|known| known.flaps);
+            let stepped = truth.stepped && counts_time;
             if stepped || allowed.is_none() {
                 spell.passes = 0;
             }
