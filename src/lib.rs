@@ -13,8 +13,8 @@
 //!    writes down what became of it.
 //! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
 //!
-//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `standing`, `message`, `test_message`, `metrics`, `screen`,
-//! `selection` and `wording` see no file, process, socket, environment or clock: values in, values out.
+//! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `standing`, `message`, `test_message`, `metrics`,
+//! `screen`, `selection`, `wording` and `words` see no file, process, socket, environment or clock: values in, values out.
 
 pub mod alert;
 pub mod aside;
