@@ -90,6 +90,8 @@ pub struct Wanted {
     pub health: bool,
     /// Which OSDs are up.
     pub osd_tree: bool,
+    /// In the same answer: the CRUSH hosts, also where all OSDs are up.
+    pub all_hosts: bool,
     /// How far the monitors' clocks are apart.
     pub clocks: bool,
 }
@@ -98,6 +100,13 @@ impl Wanted {
     /// Whether `ceph status` is asked.
     fn status(self) -> bool {
         self.usage || self.health
+    }
+
+    fn parse_tree(self) -> fn(&[u8]) -> anyhow::Result<OsdTree> {
+        match self.all_hosts {
+            true => parse_osd_tree_with_all_hosts,
+            false => parse_osd_tree,
+        }
     }
 }
 
@@ -147,7 +156,7 @@ pub fn ask(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
 /// All questions side by side: nearly all the time that a call takes is the CLI's start.
 fn ask_cli(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> Answers {
     thread::scope(|scope| {
-        let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, log)));
+        let tree = (wanted.osd_tree).then(|| scope.spawn(|| osd_tree(settings, wanted, log)));
         let clocks = (wanted.clocks).then(|| scope.spawn(|| clocks(settings, log)));
         let (status, health) = status_and_health(settings, wanted, log);
         Answers {
@@ -189,8 +198,8 @@ fn status_and_health(
     (Some(status), Some(health))
 }
 
-fn osd_tree(settings: &settings::Ceph, log: &Log) -> anyhow::Result<OsdTree> {
-    ask_one(settings, Question::OsdTree, parse_osd_tree, log)
+fn osd_tree(settings: &settings::Ceph, wanted: Wanted, log: &Log) -> anyhow::Result<OsdTree> {
+    ask_one(settings, Question::OsdTree, wanted.parse_tree(), log)
 }
 
 fn ask_one<T>(
@@ -573,10 +582,26 @@ pub fn parse_version(printed: &[u8]) -> anyhow::Result<String> {
 /// # Errors
 /// It is no whole JSON document, or has no `nodes`, or an OSD has no `id` or no `status`.
 pub fn parse_osd_tree(printed: &[u8]) -> anyhow::Result<OsdTree> {
-    document::find(printed, |text| document::attempt(text, tree_facts))
+    document::find(printed, |text| {
+        document::attempt(text, |tree| tree_facts(tree, Hosts::WhereAnyIsDown))
+    })
 }
 
-fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
+/// The same, with the hosts also where all OSDs are up.
+fn parse_osd_tree_with_all_hosts(printed: &[u8]) -> anyhow::Result<OsdTree> {
+    document::find(printed, |text| {
+        document::attempt(text, |tree| tree_facts(tree, Hosts::Always))
+    })
+}
+
+/// When the hosts are told. To gather them costs more than all the rest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hosts {
+    WhereAnyIsDown,
+    Always,
+}
+
+fn tree_facts(tree: Tree<'_>, wanted: Hosts) -> anyhow::Result<OsdTree> {
     let nodes = tree.nodes.context("the answer has no nodes")?;
     let stray = tree.stray.unwrap_or_default();
     let mut up = nodes.up;
@@ -599,7 +624,7 @@ fn tree_facts(tree: Tree<'_>) -> anyhow::Result<OsdTree> {
             stray,
         });
     }
-    if down.is_empty() {
+    if down.is_empty() && wanted == Hosts::WhereAnyIsDown {
         return Ok(OsdTree {
             up: BTreeSet::from_iter(up),
             ..OsdTree::default()

@@ -5,6 +5,7 @@ pub mod ceph;
 pub mod clock;
 pub mod config;
 pub mod consul;
+pub mod hosts;
 pub mod mail;
 pub mod state;
 pub mod timer;

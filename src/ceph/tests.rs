@@ -488,7 +488,10 @@ fn the_answer_of_the_cli_is_read() {
     );
     assert_eq!(status(&settings, &log()).unwrap().usage.total_bytes, 2);
     let settings = cli(r#"echo '{"nodes":[]}'; setsid sleep 2 &"#);
-    assert_eq!(osd_tree(&settings, &log()).unwrap(), OsdTree::default());
+    assert_eq!(
+        osd_tree(&settings, Wanted::default(), &log()).unwrap(),
+        OsdTree::default()
+    );
 }
 
 #[test]

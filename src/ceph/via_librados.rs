@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::{
     Answers, Printed, Question, Wanted, access, failed, health, last_line, parse_clocks,
-    parse_osd_tree, parse_status, run,
+    parse_status, run,
 };
 use crate::output::Log;
 use crate::settings;
@@ -87,7 +87,7 @@ pub(super) fn ask(
         status,
         health,
         osd_tree: answer(Question::OsdTree)
-            .map(|answer| read(answer, Question::OsdTree, parse_osd_tree)),
+            .map(|answer| read(answer, Question::OsdTree, wanted.parse_tree())),
         clocks: answer(Question::TimeSyncStatus)
             .map(|answer| read(answer, Question::TimeSyncStatus, parse_clocks)),
     })

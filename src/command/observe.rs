@@ -41,7 +41,7 @@ pub fn observe(context: &Context) -> Sight {
         usage: settings.checks.capacity.is_some(),
         health: settings.checks.health.is_some(),
         osd_tree: settings.checks.osds.is_some(),
-        clocks: false,
+        ..Wanted::default()
     };
     let _progress = log.waiting("asking Ceph and Consul");
     thread::scope(|scope| {

@@ -108,6 +108,18 @@ pub struct Seen {
     pub answers: Vec<Asked>,
 }
 
+impl Seen {
+    /// The OSD tree, if it was asked and answered.
+    pub fn osd_tree(&self) -> Option<&OsdTree> {
+        let answers = self.answers.iter();
+        let mut answers = answers.filter_map(|asked| asked.answer.as_ref().ok());
+        answers.find_map(|answer| match answer {
+            Answer::OsdTree(tree) => Some(tree),
+            Answer::Status(_) => None,
+        })
+    }
+}
+
 /// Which way the monitors are asked.
 #[derive(Debug, Clone)]
 pub enum Way {

@@ -23,6 +23,14 @@ pub struct Seen {
     pub answers: Result<Answers, Trouble>,
 }
 
+impl Seen {
+    /// The nodes, if they were asked for and listed.
+    pub fn nodes(&self) -> Option<&Membership> {
+        let answers = self.answers.as_ref().ok()?;
+        answers.nodes.as_ref()?.as_ref().ok()
+    }
+}
+
 /// What the agent has answered.
 #[derive(Debug, Clone)]
 pub struct Answers {

@@ -788,3 +788,23 @@ fn a_timer_that_does_not_run_and_a_clock_that_drifts_are_warnings() {
         &["  date -u"],
     );
 }
+
+#[test]
+fn names_in_the_map_of_hosts_that_nobody_has_are_warnings() {
+    let mut cluster = Cluster::new();
+    cluster.set(
+        "checks.osds.hosts",
+        "{ nod1 = \"node1\", node2 = \"noed2\" }",
+    );
+    let found = Found::by(&cluster);
+    found.run.exits(0);
+    let host =
+        "checks.osds.hosts: Ceph has no host with OSDs that is called nod1; the nearest is node1";
+    found.told("ceph", "hosts", "warning", host, &["  ceph osd tree"]);
+    let node = "checks.osds.hosts: Consul lists no node that is called noed2; the nearest is node2";
+    found.told("consul", "hosts", "warning", node, &["  consul members"]);
+    cluster.set("checks.osds.hosts", "{ node1 = \"node2\" }");
+    let found = Found::by(&cluster);
+    found.told("ceph", "hosts", "ok", "node1", &[]);
+    found.told("consul", "hosts", "ok", "node2", &[]);
+}

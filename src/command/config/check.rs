@@ -19,6 +19,7 @@ use crate::consul::{self, Agent};
 use crate::facts::MonitorClocks;
 use crate::finding::ceph::{Answer, Asked, Identity, Program, Way};
 use crate::finding::consul::Needed;
+use crate::finding::hosts::{judge_hosts, judge_nodes};
 use crate::finding::mail::{Imported, Wanted};
 use crate::finding::state::Content;
 use crate::finding::timer::Units;
@@ -65,6 +66,7 @@ pub fn check(context: &Context, format: Json) -> Result<Done, Stop> {
             report.add(finding::config::judge_templates(&file, language, found))?;
         }
 
+        let odd_hosts = &settings.checks.root_cause.hosts;
         let machine = joined(machine);
         let units = machine.units.as_deref().map(Units::parse);
         let of_the_service = units.as_ref().and_then(Units::user);
@@ -73,11 +75,28 @@ pub fn check(context: &Context, format: Json) -> Result<Done, Stop> {
         let owner = Some(machine.user.as_str()).filter(|user| *user != "root");
         let (ceph, clocks) = joined(ceph);
         report.add(match ceph {
-            Some(seen) => finding::ceph::judge(&seen, owner),
+            Some(seen) => {
+                let mut findings = finding::ceph::judge(&seen, owner);
+                let tree = seen.osd_tree();
+                findings.extend(
+                    tree.map(|tree| judge_hosts(odd_hosts, tree))
+                        .unwrap_or_default(),
+                );
+                findings
+            }
             None => vec![finding::ceph::not_asked()],
         })?;
         report.add(match joined(consul) {
-            Some(seen) => finding::consul::judge(&seen),
+            Some(seen) => {
+                let mut findings = finding::consul::judge(&seen);
+                let nodes = seen.nodes().filter(|_| settings.checks.osds.is_some());
+                findings.extend(
+                    nodes
+                        .map(|nodes| judge_nodes(odd_hosts, nodes))
+                        .unwrap_or_default(),
+                );
+                findings
+            }
             None => vec![finding::consul::not_asked()],
         })?;
 
@@ -199,6 +218,7 @@ fn look_at_ceph(
     };
     let osd_tree = ceph::Wanted {
         osd_tree: checks.osds.is_some(),
+        all_hosts: !checks.root_cause.hosts.is_empty(),
         ..ceph::Wanted::default()
     };
     let clocks = ceph::Wanted {
