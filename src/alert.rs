@@ -28,7 +28,7 @@ use crate::incident::{
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
 use crate::silence::Silence;
-use crate::standing::{Elsewhere, open_incidents};
+use crate::standing::{self, Basis, Elsewhere, Known, open_incidents};
 use crate::together;
 use crate::wording;
 
@@ -105,7 +105,7 @@ pub struct Alert {
 
 /// How things stood when an alert was raised, beside what it reports: what its mail tells so that it can be understood.
 /// Whatever is not there is not told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Circumstances {
     /// As of when the alert tells, where it has been brought up to date since it was raised; see [`Alert::as_of`].
@@ -131,7 +131,7 @@ pub struct Circumstances {
     pub dark: BTreeMap<String, String>,
     /// What the checks that can't be carried out found when they last could.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub last_known: BTreeMap<CheckName, String>,
+    pub last_known: BTreeMap<CheckName, Known>,
     /// How serious the alert is; see [`Alert::severity`].
     #[serde(skip_serializing_if = "Severity::is_least")]
     pub severity: Severity,
@@ -497,7 +497,7 @@ impl CapacityMemory {
 }
 
 /// How a check ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// What it found.
@@ -508,9 +508,12 @@ pub struct Outcome {
     pub summary: String,
     /// Why it could not be carried out, or not in whole.
     pub error: Option<String>,
-    /// While it can't be carried out: the summary of the last pass in which it could.
+    /// While it can't be carried out: what was found in the last pass in which it could.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known: Option<String>,
+    pub known: Option<Known>,
+    /// What else it takes to tell later what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
 }
 
 /// What a check found.
@@ -611,6 +614,7 @@ struct Finding {
     state: State,
     summary: String,
     error: Option<String>,
+    basis: Option<Basis>,
 }
 
 impl Finding {
@@ -620,6 +624,14 @@ impl Finding {
             state,
             summary,
             error,
+            basis: None,
+        }
+    }
+
+    fn on(self, basis: Basis) -> Self {
+        Finding {
+            basis: Some(basis),
+            ..self
         }
     }
 }
@@ -768,6 +780,7 @@ impl Bench<'_> {
                 let summary = wording::nodes_summary(&self.memory.nodes, total, withheld, hold);
                 self.note_withheld(Topic::Nodes, withheld);
                 Finding::new(self.memory.nodes.incident.is_some(), summary, unreadable)
+                    .on(Basis::of(total, withheld))
             }
             Err(cause) => unknown(self.memory.nodes.incident.is_some(), cause),
         };
@@ -846,6 +859,7 @@ impl Bench<'_> {
                 self.note_withheld(Topic::Osds, withheld);
                 self.around.dark = dark;
                 Finding::new(self.memory.osds.incident.is_some(), summary, None)
+                    .on(Basis::of(total, withheld))
             }
             Err(cause) => unknown(self.memory.osds.incident.is_some(), cause),
         };
@@ -892,7 +906,7 @@ impl Bench<'_> {
                 let summary = wording::health::summary(watch, left_out, withheld, rules.hold);
                 let is_open = watch.incident.is_some();
                 self.note_withheld(Topic::Health, withheld);
-                Finding::new(is_open, summary, None)
+                Finding::new(is_open, summary, None).on(Basis::of_health(left_out, withheld))
             }
             Err(cause) => unknown(self.memory.health.incident.is_some(), cause),
         };
@@ -960,13 +974,31 @@ impl Bench<'_> {
         self.note_withheld(Topic::Blind, withheld);
     }
 
+    /// What a check found that can't be carried out any more.
+    fn last_known(&self, check: CheckName, before: &Outcome) -> Option<Known> {
+        let basis = match (check, &before.basis) {
+            (CheckName::Capacity, _) => &Basis::default(),
+            (_, Some(basis)) => basis,
+            // An earlier release has written it.
+            (_, None) => return Some(Known::Text(before.summary.clone())),
+        };
+        let found = standing::found(&self.memory, check, basis, self.rules.checks);
+        found.map(Known::Found)
+    }
+
     /// Sums up, once all has been judged.
     fn verdict(mut self) -> Verdict {
         let (before, now) = (std::mem::take(&mut self.before), self.now);
         let findings = std::mem::take(&mut self.findings);
         self.memory.outcomes = findings
             .into_iter()
-            .map(|(name, finding)| (name, outcome(finding, before.get(&name), now)))
+            .map(|(name, finding)| {
+                let known = || {
+                    let before = before.get(&name)?;
+                    self.last_known(name, before)
+                };
+                (name, outcome(finding, before.get(&name), known, now))
+            })
             .collect();
         let open = if self.raised.is_empty() {
             Vec::new()
@@ -1206,6 +1238,7 @@ fn unknown(incident_open: bool, cause: String) -> Finding {
         state: State::Unknown,
         summary: summary.to_owned(),
         error: Some(cause),
+        basis: None,
     }
 }
 
@@ -1243,7 +1276,12 @@ fn sight(findings: &[(CheckName, Finding)], leader: Option<&Leader>) -> Seen<Uns
     seen
 }
 
-fn outcome(finding: Finding, before: Option<&Outcome>, now: Timestamp) -> Outcome {
+fn outcome(
+    finding: Finding,
+    before: Option<&Outcome>,
+    last_known: impl FnOnce() -> Option<Known>,
+    now: Timestamp,
+) -> Outcome {
     let since = match before {
         Some(before) if before.state == finding.state => before.since,
         _ => now,
@@ -1251,13 +1289,14 @@ fn outcome(finding: Finding, before: Option<&Outcome>, now: Timestamp) -> Outcom
     let known = match (finding.state, before) {
         (State::Unknown, Some(before)) => match before.state {
             State::Unknown => before.known.clone(),
-            State::Ok | State::Alert => Some(before.summary.clone()),
+            State::Ok | State::Alert => last_known(),
         },
         _ => None,
     };
     Outcome {
         state: finding.state,
         known,
+        basis: finding.basis,
         since,
         summary: finding.summary,
         error: finding.error,
@@ -1349,6 +1388,7 @@ mod quiet_tests;
 mod tests {
     use super::*;
     use crate::facts::Presence;
+    use crate::words::{Language, Words};
 
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_second(1_795_402_440 + minute * 60).unwrap()
@@ -1535,11 +1575,11 @@ mod tests {
         let [blind] = told[6].as_slice() else {
             panic!("{told:?}");
         };
-        let known: Vec<&str> = blind
-            .circumstances
-            .last_known
-            .values()
-            .map(String::as_str)
+        let known = blind.circumstances.last_known.values();
+        assert!(known.clone().all(|known| matches!(known, Known::Found(_))));
+        let english = Words::of(Language::English);
+        let known: Vec<String> = known
+            .map(|known| crate::message::standing::known(&english, known))
             .collect();
         assert_eq!(
             known,

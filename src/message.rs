@@ -1329,7 +1329,7 @@ pub(crate) mod tests {
     use crate::queue::{Queue, Recovery};
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
-    use crate::standing::{Elsewhere, Names, Number, Wrong};
+    use crate::standing::{Elsewhere, Known, Names, Number, Wrong};
     use crate::words::Language;
 
     pub(super) const BEGAN: &str = "2026-11-23T02:14:00Z";
@@ -2315,13 +2315,13 @@ pub(crate) mod tests {
                         last_known: [
                             (
                                 CheckName::Capacity,
-                                "storage 41 % full, 3.29 TiB of 8.00 TiB".to_owned(),
+                                Known::Text("storage 41 % full, 3.29 TiB of 8.00 TiB".to_owned()),
                             ),
                             (
                                 CheckName::Osds,
-                                "13 of 48 OSDs down (12 with node3): osd.4/node1, osd.24/node3, osd.25/node3, \
+                                Known::Text("13 of 48 OSDs down (12 with node3): osd.4/node1, osd.24/node3, osd.25/node3, \
                                  osd.26/node3, osd.27/node3 and 8 more"
-                                    .to_owned(),
+                                    .to_owned()),
                             ),
                         ]
                         .into(),

@@ -263,6 +263,7 @@ mod tests {
             summary: String::new(),
             error: None,
             known: None,
+            basis: None,
         }
     }
 

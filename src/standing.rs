@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Memory, Topic};
+use crate::alert::{Memory, Topic, Withheld};
+use crate::check::CheckName;
 use crate::check::capacity::Reading;
 use crate::check::sight::Unseen;
 use crate::facts::{HealthCheck, HealthSeverity, OsdId};
 use crate::incident::{Ack, Down, Watch};
+use crate::settings::{Checks, Hold};
 use crate::wording::{self, Place};
 
 /// So many names are kept of a kind of thing.
@@ -99,6 +101,11 @@ pub struct Names {
 }
 
 impl Names {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.more == 0
+    }
+
     /// Only the first `most` are asked for.
     fn of(names: impl ExactSizeIterator<Item = String>, most: usize) -> Self {
         Names {
@@ -194,4 +201,198 @@ fn count<'a>(down: impl Iterator<Item = &'a Down<HealthCheck>>) -> (usize, usize
     let (errors, warnings): (Vec<_>, Vec<_>) =
         down.partition(|down| down.what.severity == HealthSeverity::Error);
     (errors.len(), warnings.len())
+}
+
+/// What a check found, or what was last known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Known {
+    /// As it is.
+    Found(Found),
+    /// In the words of a release that kept no more than these.
+    Text(String),
+}
+
+/// What a check found, in brief.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// How full the storage is.
+    Storage(Reading),
+    /// Which nodes are down.
+    Nodes(Tally),
+    /// Which OSDs are down.
+    Osds(Tally),
+    /// What Ceph itself finds wrong.
+    Health {
+        /// How many errors.
+        errors: usize,
+        /// How many warnings.
+        warnings: usize,
+        /// The codes, errors first.
+        codes: Names,
+        /// What Ceph reports beside that and does not count.
+        left_out: Names,
+        /// Those of which nobody has been told.
+        untold: Untold,
+    },
+}
+
+/// How many of all are down, and which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// All there are.
+    pub total: usize,
+    /// Those that are wrong.
+    pub number: Number,
+    /// Which they are; only the first ones.
+    pub things: Vec<Thing>,
+    /// How many more there are.
+    pub more: usize,
+    /// Those that are down with nodes.
+    pub with: Option<WithNodes>,
+    /// Those of which nobody has been told.
+    pub untold: Untold,
+}
+
+/// A thing that is down or flaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thing {
+    /// Its name, made harmless.
+    pub name: String,
+    /// Where an OSD is.
+    pub at: Option<At>,
+    /// Whether it goes down and up again and again.
+    pub flapping: bool,
+}
+
+/// Where an OSD is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// On this host.
+    Host(String),
+    /// On no host.
+    NoHost,
+    /// In no CRUSH bucket.
+    Stray,
+}
+
+/// What is down and has not been told, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// How many; `early` are those that have not been down for long enough to count.
+    pub withheld: Withheld,
+    /// Passes in a row from which on a thing counts.
+    pub passes: u32,
+    /// How long it must be down to count, in seconds.
+    pub seconds: Option<u64>,
+}
+
+impl Untold {
+    fn of<K, T>(watch: &Watch<K, T>, withheld: Withheld, hold: Hold) -> Self {
+        Untold {
+            withheld: Withheld {
+                early: wording::uncounted(watch, withheld),
+                ..withheld
+            },
+            passes: hold.passes,
+            seconds: hold.time.map(|time| time.as_secs()),
+        }
+    }
+}
+
+/// What is to be known of a pass beside what is remembered anyway, so that it can be told later what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Basis {
+    /// All nodes or OSDs.
+    pub total: usize,
+    /// Those that are down and have not been told.
+    #[serde(skip_serializing_if = "Withheld::is_nothing")]
+    pub withheld: Withheld,
+    /// The codes of what Ceph reports and does not count.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub left_out: Names,
+}
+
+impl Basis {
+    /// That of a check of nodes or OSDs.
+    pub fn of(total: usize, withheld: Withheld) -> Self {
+        Basis {
+            total,
+            withheld,
+            left_out: Names::default(),
+        }
+    }
+
+    /// That of the check of Ceph's health.
+    pub fn of_health(left_out: &BTreeSet<String>, withheld: Withheld) -> Self {
+        let codes = left_out.iter().map(|code| wording::name(code));
+        Basis {
+            left_out: Names::of(codes, NAMED),
+            ..Basis::of(0, withheld)
+        }
+    }
+}
+
+/// What a check found when it last could be carried out, for nothing of it has changed in `memory` since; `None` where that
+/// is not known.
+pub fn found(memory: &Memory, check: CheckName, basis: &Basis, checks: &Checks) -> Option<Found> {
+    let withheld = basis.withheld;
+    Some(match check {
+        CheckName::Capacity => Found::Storage(memory.capacity.last?),
+        CheckName::Nodes => {
+            let watch = &memory.nodes;
+            let things = watch.down.iter().map(|(node, down)| Thing {
+                name: wording::name(node),
+                at: None,
+                flapping: down.flaps().is_some(),
+            });
+            Found::Nodes(Tally {
+                total: basis.total,
+                number: Number::of(watch),
+                more: things.len().saturating_sub(NAMED),
+                things: things.take(NAMED).collect(),
+                with: None,
+                untold: Untold::of(watch, withheld, checks.nodes?),
+            })
+        }
+        CheckName::Osds => {
+            let watch = &memory.osds;
+            let down = memory.osds_down();
+            let things = down.iter().map(|(id, osd)| Thing {
+                name: id.to_string(),
+                at: Some(match &osd.what.host {
+                    Some(host) => At::Host(wording::name(host)),
+                    None if osd.what.stray => At::Stray,
+                    None => At::NoHost,
+                }),
+                flapping: osd.flaps().is_some(),
+            });
+            Found::Osds(Tally {
+                total: basis.total,
+                number: Number {
+                    down: watch.down_now() + memory.osds_with_nodes.len(),
+                    flapping: watch.flapping(),
+                },
+                more: things.len().saturating_sub(NAMED),
+                things: things.take(NAMED).collect(),
+                with: WithNodes::of(memory),
+                untold: Untold::of(watch, withheld, checks.osds?),
+            })
+        }
+        CheckName::Health => {
+            let watch = &memory.health;
+            let (errors, warnings) = count(watch.down.values());
+            let codes = wording::health::worst_first(watch).into_iter();
+            Found::Health {
+                errors,
+                warnings,
+                codes: Names::of(codes.map(|code| wording::name(code)), NAMED),
+                left_out: basis.left_out.clone(),
+                untold: Untold::of(watch, withheld, checks.health.as_ref()?.hold),
+            }
+        }
+    })
 }

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Maintained, Memory, Withheld};
 use crate::check::capacity::{Level, Reading};
-use crate::check::sight::Unseen;
 use crate::facts::{Absence, DownOsd, Flag, Membership, OsdId};
 use crate::incident::{Ack, Down, Watch};
 use crate::settings::Hold;
@@ -296,12 +295,22 @@ fn not_told<K, T>(watch: &Watch<K, T>, withheld: Withheld, hold: Hold) -> Vec<St
     if waiting > 0 {
         notes.push(format!("{waiting} not told yet, as their node may be down"));
     }
+    notes.extend(not_counted(uncounted(watch, withheld), hold));
+    notes
+}
+
+/// How many things have not been down for long enough to count.
+pub(crate) fn uncounted<K, T>(watch: &Watch<K, T>, withheld: Withheld) -> usize {
+    let Withheld {
+        silenced,
+        noout,
+        waiting,
+        early: _,
+    } = withheld;
     let held_back = |down: &&Down<T>| !down.announced && down.flapping.is_none();
     let held_back = watch.down.values().filter(held_back).count();
     // What flaps may be silenced, held back or waiting as well.
-    let others = held_back.saturating_sub(silenced + noout + waiting);
-    notes.extend(not_counted(others, hold));
-    notes
+    held_back.saturating_sub(silenced + noout + waiting)
 }
 
 fn not_counted(held: usize, hold: Hold) -> Option<String> {
@@ -348,21 +357,6 @@ pub fn down_in_brief(noun: &str, down: usize, flapping: usize) -> String {
         (0, 1..) => format!("{} flapping", count(flapping, noun)),
         (_, 0) => format!("{} down", count(down, noun)),
         _ => format!("{} down, {flapping} flapping", count(down, noun)),
-    }
-}
-
-/// `petanotify cannot see capacity, osds; Consul cannot elect a leader`
-pub fn cannot_see(unseen: impl Iterator<Item = Unseen> + Clone) -> String {
-    let checks: Vec<String> = (unseen.clone().filter_map(Unseen::check))
-        .map(|check| check.to_string())
-        .collect();
-    let cannot_see = format!("petanotify cannot see {}", checks.join(", "));
-    let no_leader = "Consul cannot elect a leader";
-    let mut unseen = unseen;
-    match (checks.is_empty(), unseen.any(|key| key == Unseen::Leader)) {
-        (_, false) => cannot_see,
-        (true, true) => no_leader.to_owned(),
-        (false, true) => format!("{cannot_see}; {no_leader}"),
     }
 }
 

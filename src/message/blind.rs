@@ -1,7 +1,7 @@
 //! What a mail says about what cannot be seen.
 
 use super::document::{Line, Tone};
-use super::{Text, checks, commands, phrases};
+use super::{Text, checks, commands, phrases, standing};
 use crate::alert::Alert;
 use crate::check::CheckName;
 use crate::check::sight::Unseen;
@@ -151,7 +151,7 @@ fn frozen(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
         if let Some(summary) = alert.circumstances.last_known.get(&check) {
             let name = checks::name(words, check);
             known.push(Line::Row(checks::row(words, &name, &until)));
-            known.push(Line::Below(below, one_line(summary)));
+            known.push(Line::Below(below, standing::known(words, summary)));
         }
     }
     text.section_on(Tone::Still, &say!(words, "heading-last-known"), known);

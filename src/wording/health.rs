@@ -54,7 +54,7 @@ pub fn summary(
 }
 
 /// The codes of what is wrong, errors before warnings.
-fn worst_first(watch: &Watch<String, HealthCheck>) -> Vec<&String> {
+pub(crate) fn worst_first(watch: &Watch<String, HealthCheck>) -> Vec<&String> {
     let mut codes: Vec<_> = watch.down.iter().collect();
     codes.sort_by_key(|(_, down)| std::cmp::Reverse(down.what.severity));
     codes.into_iter().map(|(code, _)| code).collect()

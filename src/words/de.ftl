@@ -220,6 +220,35 @@ elsewhere-health = Ceph meldet { $number }
 elsewhere-acknowledged = { $what } (quittiert)
 elsewhere-acknowledged-why = { $what } (quittiert: { $why })
 
+## Was zuletzt von einer Prüfung bekannt war, die nicht möglich ist.
+
+known-nodes-up = { $number ->
+    [0] kein Knoten im Cluster
+    [1] der einzige Knoten ist in Betrieb
+   *[other] alle { $number } Knoten sind in Betrieb
+}
+known-nodes-down = { $down } von { $number } Knoten ausgefallen
+known-osds-up = { $number ->
+    [0] kein OSD im Cluster
+    [1] das einzige OSD ist in Betrieb
+   *[other] alle { $number } OSDs sind in Betrieb
+}
+known-osds-down = { $down } von { $number ->
+    [one] { $number } OSD
+   *[other] { $number } OSDs
+} ausgefallen
+known-flapping = { $number } instabil
+known-thing-flapping = { $name } (instabil)
+known-notes = { $what } ({ $notes })
+known-note-separator = { "; " }
+known-noout = { $number } zurückgehalten, solange noout gesetzt ist
+known-waiting = { $number } noch nicht gemeldet, da ihr Knoten ausgefallen sein kann
+known-early-passes = { $number } zählen erst nach { $passes } Durchgängen in Folge
+known-early-time = { $number } zählen erst nach { $length }
+known-early-both = { $number } zählen erst nach { $passes } Durchgängen in Folge und { $length }
+known-health-fine = Ceph meldet nichts
+known-health-left-out = Ceph meldet nichts, was zählt (ausgenommen: { $codes })
+
 ## Mails über den Speicherplatz.
 
 storage-sentence = Der Speicher des Clusters { $cluster } ist { $level }.

@@ -235,6 +235,38 @@ elsewhere-health = Ceph reports { $number }
 elsewhere-acknowledged = { $what } (acknowledged)
 elsewhere-acknowledged-why = { $what } (acknowledged: { $why })
 
+## What was last known of a check that can't be carried out.
+
+known-nodes-up = { $number ->
+    [0] no node in the cluster
+    [1] the only node is up
+   *[other] all { $number } nodes are up
+}
+known-nodes-down = { $down } of { $number ->
+    [one] { $number } node
+   *[other] { $number } nodes
+} down
+known-osds-up = { $number ->
+    [0] no OSD in the cluster
+    [1] the only OSD is up
+   *[other] all { $number } OSDs are up
+}
+known-osds-down = { $down } of { $number ->
+    [one] { $number } OSD
+   *[other] { $number } OSDs
+} down
+known-flapping = { $number } flapping
+known-thing-flapping = { $name } (flapping)
+known-notes = { $what } ({ $notes })
+known-note-separator = { "; " }
+known-noout = { $number } held back while noout is set
+known-waiting = { $number } not told yet, as their node may be down
+known-early-passes = { $number } not counted before { $passes } passes in a row
+known-early-time = { $number } not counted before { $length }
+known-early-both = { $number } not counted before { $passes } passes in a row and { $length }
+known-health-fine = Ceph reports nothing
+known-health-left-out = Ceph reports nothing that counts (left out: { $codes })
+
 ## Mails about the storage.
 
 storage-sentence = The storage of cluster { $cluster } is { $level }.

@@ -167,6 +167,32 @@ elsewhere-health = Ceph 报告 { $number }
 elsewhere-acknowledged = { $what }（已确认）
 elsewhere-acknowledged-why = { $what }（已确认：{ $why }）
 
+## 无法执行的检查最后一次的结果。
+
+known-nodes-up = { $number ->
+    [0] 集群中没有节点
+    [1] 唯一的节点在线
+   *[other] 全部 { $number } 个节点在线
+}
+known-nodes-down = { $number } 个节点中有 { $down } 个离线
+known-osds-up = { $number ->
+    [0] 集群中没有 OSD
+    [1] 唯一的 OSD 在线
+   *[other] 全部 { $number } 个 OSD 在线
+}
+known-osds-down = { $number } 个 OSD 中有 { $down } 个离线
+known-flapping = { $number } 个反复离线
+known-thing-flapping = { $name }（反复离线）
+known-notes = { $what }（{ $notes }）
+known-note-separator = ；
+known-noout = { $number } 个因设置了 noout 而暂缓通知
+known-waiting = { $number } 个尚未通知，因其节点可能已离线
+known-early-passes = { $number } 个连续 { $passes } 次检查后才计入
+known-early-time = { $number } 个持续 { $length }后才计入
+known-early-both = { $number } 个连续 { $passes } 次检查且持续 { $length }后才计入
+known-health-fine = Ceph 未报告任何问题
+known-health-left-out = Ceph 未报告计入的问题（已排除：{ $codes }）
+
 ## 关于存储空间的邮件。
 
 storage-sentence = 集群 { $cluster } 的存储空间{ $level }。
