@@ -16,7 +16,7 @@ use crate::cause::{self, WithNode};
 use crate::check::capacity::{self, Level, Reading};
 use crate::check::growth::{Growth, History};
 use crate::check::health::Others;
-use crate::check::sight::{Unseen, servers_in_words};
+use crate::check::sight::{Servers, Unseen};
 use crate::check::{CheckName, health, nodes, osds};
 use crate::facts::{
     Absence, DownOsd, Flag, Health, HealthCheck, Host, Maintenance, Membership, OsdId, OsdTree,
@@ -132,6 +132,9 @@ pub struct Circumstances {
     /// What the checks that can't be carried out found when they last could.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub last_known: BTreeMap<CheckName, Known>,
+    /// Consul's servers, where they have no leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaderless: Option<Servers>,
     /// How serious the alert is; see [`Alert::severity`].
     #[serde(skip_serializing_if = "Severity::is_least")]
     pub severity: Severity,
@@ -313,6 +316,9 @@ pub struct Memory {
     pub health: Watch<String, HealthCheck>,
     /// Which checks could not be carried out, and whether Consul has no leader, with the cause.
     pub blind: Watch<Unseen, String>,
+    /// Consul's servers when they were last seen to have no leader; `None` while they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaderless: Option<Servers>,
     /// What nobody wants to be told of for some time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<Silence>,
@@ -735,8 +741,12 @@ impl Bench<'_> {
     fn judge_nodes(&mut self, observed: Option<Result<Membership, String>>, osds_wrong: bool) {
         let (Some(hold), Some(membership)) = (self.rules.checks.nodes, observed) else {
             self.memory.nodes = Watch::default();
+            self.memory.leaderless = None;
             return;
         };
+        if let Ok(Membership { leaderless, .. }) = &membership {
+            self.memory.leaderless = leaderless.as_ref().map(Servers::of);
+        }
         self.leader = Some(match &membership {
             Ok(Membership { leaderless, .. }) => match leaderless {
                 None => Leader::There,
@@ -1123,6 +1133,7 @@ fn remembered_circumstances(memory: &Memory, topic: Topic, now: Timestamp) -> Ci
             last_known: (memory.outcomes.iter())
                 .filter_map(|(check, outcome)| Some((*check, outcome.known.clone()?)))
                 .collect(),
+            leaderless: memory.leaderless.clone(),
             ..quiet
         },
         Topic::Health => quiet,
@@ -1266,7 +1277,7 @@ fn sight(findings: &[(CheckName, Finding)], leader: Option<&Leader>) -> Seen<Uns
             seen.up.insert(Unseen::Leader);
         }
         Some(Leader::Lost(servers)) => {
-            let servers = servers_in_words(servers);
+            let servers = Servers::of(servers).to_string();
             seen.down.insert(Unseen::Leader, servers);
         }
         Some(Leader::Unseen) => {
@@ -1629,6 +1640,10 @@ mod tests {
                         ..recipient()
                     };
                     assert!(alert.concerns(&nodes_alone));
+                    if let (Report::Blind(_), told) = (&alert.report, &alert.circumstances) {
+                        let gone = told.leaderless.as_ref().map(|servers| servers.gone);
+                        assert_eq!(gone, (sight != '-').then_some(2));
+                    }
                     format!("{} {}", alert.report.topic(), alert.kind.as_str())
                 });
                 alerts.collect::<Vec<_>>().join(", ")

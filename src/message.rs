@@ -1322,7 +1322,7 @@ pub(crate) mod tests {
     use crate::alert::{Maintained, Withheld};
     use crate::check::CheckName;
     use crate::check::growth::Growth;
-    use crate::check::sight::Unseen;
+    use crate::check::sight::{Servers, Unseen};
     use crate::facts::{Flag, HealthCheck, HealthSeverity, Maintenance};
     use crate::flapping::Flapping;
     use crate::incident::{Ack, Over};
@@ -2351,12 +2351,24 @@ pub(crate) mod tests {
             (
                 "no-leader-raised",
                 "[prod] Consul cannot elect a leader: 2 of 3 servers are gone",
-                alert(
-                    Kind::Raised,
-                    blind(
-                        vec![item(Unseen::Leader, BEGAN, leader.to_owned())],
-                        vec![],
-                        vec![],
+                under(
+                    Circumstances {
+                        leaderless: Some(Servers {
+                            known: 3,
+                            gone: 2,
+                            named: ["node2", "node3"]
+                                .map(|node| (node.to_owned(), Absence::Failed))
+                                .into(),
+                        }),
+                        ..none()
+                    },
+                    alert(
+                        Kind::Raised,
+                        blind(
+                            vec![item(Unseen::Leader, BEGAN, leader.to_owned())],
+                            vec![],
+                            vec![],
+                        ),
                     ),
                 ),
             ),

@@ -63,31 +63,63 @@ impl TryFrom<String> for Unseen {
     }
 }
 
-/// What the gossip tells of servers that have no leader: `2 of 3 servers are gone: node2 (failed), node3 (left)`
-pub fn servers_in_words(servers: &BTreeMap<String, Presence>) -> String {
-    const NAMED: usize = 5;
-    let gone: Vec<(&String, Absence)> = servers
-        .iter()
-        .filter_map(|(name, presence)| match presence {
-            Presence::Alive => None,
-            Presence::Down(absence) => Some((name, *absence)),
-        })
-        .collect();
-    let all = wording::count(servers.len(), "server");
-    if servers.is_empty() {
-        return "this agent knows none of its servers".to_owned();
+/// So many servers that are gone are named.
+const NAMED: usize = 5;
+
+/// What the gossip tells of servers that have no leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Servers {
+    /// How many the agent knows.
+    pub known: u32,
+    /// How many of them are gone.
+    pub gone: u32,
+    /// Some of those, five at most.
+    pub named: BTreeMap<String, Absence>,
+}
+
+impl Servers {
+    /// What is to be told of these servers.
+    pub fn of(servers: &BTreeMap<String, Presence>) -> Self {
+        let gone = || {
+            servers
+                .iter()
+                .filter_map(|(name, presence)| match presence {
+                    Presence::Alive => None,
+                    Presence::Down(absence) => Some((name.clone(), *absence)),
+                })
+        };
+        let number = |servers: usize| u32::try_from(servers).unwrap_or(u32::MAX);
+        Servers {
+            known: number(servers.len()),
+            gone: number(gone().count()),
+            named: gone().take(NAMED).collect(),
+        }
     }
-    if gone.is_empty() {
-        return format!("{all} known, none of them seen gone");
+
+    /// How many are gone that are not named.
+    pub fn unnamed(&self) -> usize {
+        (self.gone as usize).saturating_sub(self.named.len())
     }
-    let are = if gone.len() == 1 { "is" } else { "are" };
-    let names = gone.iter();
-    let names = names.map(|(name, absence)| format!("{} ({absence})", wording::name(name)));
-    format!(
-        "{} of {all} {are} gone: {}",
-        gone.len(),
-        wording::list_first(names, NAMED)
-    )
+}
+
+impl fmt::Display for Servers {
+    /// `2 of 3 servers are gone: node2 (failed), node3 (left)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = wording::count(self.known as usize, "server");
+        match (self.known, self.gone) {
+            (0, _) => return f.write_str("this agent knows none of its servers"),
+            (_, 0) => return write!(f, "{known} known, none of them seen gone"),
+            (_, 1) => write!(f, "1 of {known} is gone: ")?,
+            (_, gone) => write!(f, "{gone} of {known} are gone: ")?,
+        }
+        let names = self.named.iter();
+        let names = names.map(|(name, absence)| format!("{} ({absence})", wording::name(name)));
+        f.write_str(&Vec::from_iter(names).join(", "))?;
+        match self.unnamed() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +144,7 @@ mod tests {
         let told = |servers: &[(&str, Presence)]| {
             let servers = servers.iter();
             let servers = servers.map(|(name, presence)| ((*name).to_owned(), *presence));
-            servers_in_words(&servers.collect())
+            Servers::of(&servers.collect()).to_string()
         };
         let (alive, failed) = (Presence::Alive, Presence::Down(Absence::Failed));
         let left = Presence::Down(Absence::Left);
@@ -129,6 +161,10 @@ mod tests {
             (
                 &[("a", alive), ("b", failed), ("c", left)],
                 "2 of 3 servers are gone: b (failed), c (left)",
+            ),
+            (
+                &["a", "b", "c", "d", "e", "f", "g"].map(|name| (name, left)),
+                "7 of 7 servers are gone: a (left), b (left), c (left), d (left), e (left) and 2 more",
             ),
         ] {
             assert_eq!(told(servers), expected);

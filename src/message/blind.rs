@@ -4,7 +4,7 @@ use super::document::{Line, Tone};
 use super::{Text, checks, commands, phrases, standing};
 use crate::alert::Alert;
 use crate::check::CheckName;
-use crate::check::sight::Unseen;
+use crate::check::sight::{Servers, Unseen};
 use crate::incident::{Change, Item, Kind};
 use crate::say;
 use crate::text::one_line;
@@ -16,7 +16,7 @@ type Sight = Change<Unseen, String>;
 /// What is said in the subject of a mail about an incident of this length.
 pub(super) fn subject(alert: &Alert, change: &Sight, length: &str, words: &Words) -> Vec<String> {
     if alert.kind != Kind::Cleared {
-        return cannot_see(change, words);
+        return cannot_see(alert, change, words);
     }
     let checks = checks::list(words, seen_again(change));
     let checks = checks.as_str();
@@ -55,13 +55,12 @@ pub(super) fn cannot_see_these(
     }
 }
 
-fn cannot_see(change: &Sight, words: &Words) -> Vec<String> {
+fn cannot_see(alert: &Alert, change: &Sight, words: &Words) -> Vec<String> {
     let down = change.new.iter().chain(&change.still);
     let head = cannot_see_these(words, down.map(|item| item.key));
     let Some(leader) = leader(change) else {
         return vec![head];
     };
-    let servers = one_line(&leader.what);
     let with = |cause: &str| {
         say!(
             words,
@@ -70,7 +69,46 @@ fn cannot_see(change: &Sight, words: &Words) -> Vec<String> {
             cause = cause
         )
     };
-    vec![with(&servers), with(wording::headline(&servers)), head]
+    let (whole, counted) = match &alert.circumstances.leaderless {
+        Some(servers) => (named(servers, words), counted(servers, words)),
+        None => {
+            let whole = one_line(&leader.what);
+            let counted = wording::headline(&whole).to_owned();
+            (whole, counted)
+        }
+    };
+    vec![with(&whole), with(&counted), head]
+}
+
+/// `2 of 3 servers are gone`
+fn counted(servers: &Servers, words: &Words) -> String {
+    match (servers.known, servers.gone) {
+        (0, _) => say!(words, "servers-unknown"),
+        (known, 0) => say!(words, "servers-not-gone", known = known),
+        (known, gone) => say!(words, "servers-gone", known = known, gone = gone),
+    }
+}
+
+/// `2 of 3 servers are gone: node2 (failed), node3 (left)`
+fn named(servers: &Servers, words: &Words) -> String {
+    let counted = counted(servers, words);
+    if servers.named.is_empty() {
+        return counted;
+    }
+    let names = servers.named.iter().map(|(name, absence)| {
+        say!(
+            words,
+            "server-gone",
+            name = wording::name(name),
+            absence = super::absence(words, *absence)
+        )
+    });
+    let names = phrases::list(words, &Vec::from_iter(names));
+    let names = match servers.unnamed() {
+        0 => names,
+        more => say!(words, "list-and-more", list = names, number = more),
+    };
+    say!(words, "blind-cause-title", what = counted, cause = names)
 }
 
 /// The mail itself.
@@ -138,7 +176,11 @@ fn frozen(text: &mut Text<'_>, alert: &Alert, change: &Sight, cluster: &str) {
         let name = checks::unseen(words, item.key);
         let since = text.since(item.since);
         lines.push(Line::Row(checks::row(words, &name, &since)));
-        lines.push(Line::Below(below, one_line(&item.what)));
+        let cause = match (item.key, &alert.circumstances.leaderless) {
+            (Unseen::Leader, Some(servers)) => named(servers, words),
+            _ => one_line(&item.what),
+        };
+        lines.push(Line::Below(below, cause));
     }
     text.section_on(Tone::New, &say!(words, "heading-not-seen"), lines);
     let mut known = Vec::new();

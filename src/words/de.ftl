@@ -531,6 +531,13 @@ blind-cannot-see-title = petanotify sieht nicht: { $checks }
 blind-no-leader-title = Consul kann keinen Leader wählen
 blind-cannot-see-and-no-leader-title = petanotify sieht nicht: { $checks }; Consul ohne Leader
 blind-cause-title = { $what }: { $cause }
+servers-unknown = dieser Agent kennt keinen der Server
+servers-not-gone = { $known ->
+    [one] { $known } Server bekannt, kein Ausfall beobachtet
+   *[other] { $known } Server bekannt, kein Ausfall beobachtet
+}
+servers-gone = { $gone } von { $known } Servern ausgefallen
+server-gone = { $name } ({ $absence })
 blind-could-not-see-title = petanotify sah { $length } lang nicht: { $checks }
 blind-had-no-leader-title = Consul hatte { $length } lang keinen Leader
 blind-sees-everything-title = petanotify sieht wieder alles

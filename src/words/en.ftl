@@ -546,6 +546,19 @@ blind-cannot-see-title = petanotify cannot see { $checks }
 blind-no-leader-title = Consul cannot elect a leader
 blind-cannot-see-and-no-leader-title = petanotify cannot see { $checks }; Consul cannot elect a leader
 blind-cause-title = { $what }: { $cause }
+servers-unknown = this agent knows none of its servers
+servers-not-gone = { $known ->
+    [one] { $known } server known, none of them seen gone
+   *[other] { $known } servers known, none of them seen gone
+}
+servers-gone = { $gone } of { $known ->
+    [one] { $known } server
+   *[other] { $known } servers
+} { $gone ->
+    [one] is gone
+   *[other] are gone
+}
+server-gone = { $name } ({ $absence })
 blind-could-not-see-title = petanotify could not see { $checks } for { $length }
 blind-had-no-leader-title = Consul had no leader for { $length }
 blind-sees-everything-title = petanotify can see everything again

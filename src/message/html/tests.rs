@@ -413,7 +413,7 @@ impl Names {
 }
 
 /// All headers that a mail may have that is not late.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 13] = [
     "From",
     "To",
     "Subject",
@@ -426,6 +426,8 @@ const HEADERS: [&str; 12] = [
     "Importance",
     "MIME-Version",
     "Content-Type",
+    // Where there is no HTML part.
+    "Content-Transfer-Encoding",
 ];
 
 #[test]
