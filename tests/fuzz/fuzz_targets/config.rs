@@ -116,23 +116,28 @@ fn use_them(settings: &Settings) {
 /// `config show` writes each value as the file would.
 fn show_again(settings: &Settings) {
     let mut text = String::new();
-    let mut recipients = String::new();
+    let mut tables = String::new();
+    let mut table = "";
     for line in settings.shown.iter() {
         assert_one_line(&line.key);
         let Some(value) = &line.value else { continue };
         assert_one_line(value);
         assert!(!value.contains(TOKEN));
-        let recipient = line.key.strip_prefix("recipient[");
-        match recipient.and_then(|rest| rest.split_once("].")) {
-            Some((_, "address")) => {
-                recipients.push_str(&format!("[[recipient]]\naddress = {value}\n"));
+        match line.key.split_once("].") {
+            // Of a section that may stand there several times.
+            Some((numbered, key)) if numbered.contains('[') => {
+                if table != numbered {
+                    table = numbered;
+                    let (name, _) = numbered.split_once('[').unwrap_or_default();
+                    tables.push_str(&format!("[[{name}]]\n"));
+                }
+                tables.push_str(&format!("{key} = {value}\n"));
             }
-            Some((_, key)) => recipients.push_str(&format!("{key} = {value}\n")),
-            None if value == "(secret)" => {}
-            None => text.push_str(&format!("{} = {value}\n", line.key)),
+            _ if value == "(secret)" => {}
+            _ => text.push_str(&format!("{} = {value}\n", line.key)),
         }
     }
-    text.push_str(&recipients);
+    text.push_str(&tables);
     let again = parse(&text, TOKEN).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let secret = |key: &str| {
         let shown = settings.shown.iter();
