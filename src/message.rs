@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Address;
 use lettre::address::Envelope;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 
 use self::body::Body;
@@ -170,7 +170,7 @@ fn with_headers(
             true => id_at(alert, format_args!("digest.{}", entry.id)),
             false => message_id(alert, alert.sequence, to),
         }))
-        .header(AutoSubmitted);
+        .raw_header(auto_submitted());
     if entry.is_digest() {
         // It is in the threads of all the incidents that it tells of, as far as a header may be long.
         let threads = entry.alerts().map(|alert| message_id(alert, 0, to));
@@ -181,10 +181,13 @@ fn with_headers(
         message = message.in_reply_to(first.clone()).references(first);
     }
     if let Some(delay) = delay {
-        message = message.header(Delayed(delay));
+        message = message.raw_header(header("X-Petanotify-Delayed", delayed(delay)));
     }
     if entry.alerts().any(is_urgent) {
-        message = message.header(Priority).header(Importance);
+        // Thunderbird and Outlook know the one, RFC 2156 (section 5.3.4) the other.
+        message = message
+            .raw_header(header("X-Priority", "1"))
+            .raw_header(header("Importance", "high"));
     }
     let id = match entry.is_digest() {
         true => entry.id.clone(),
@@ -229,22 +232,14 @@ const THREADS: usize = 10;
 /// A label of a domain name has at most 63 characters (RFC 1035, section 2.3.4).
 const NAME_IN_ID: usize = 63;
 
-/// `Auto-Submitted: auto-generated` (RFC 3834, section 5): no vacation notice shall answer.
-#[derive(Clone)]
-struct AutoSubmitted;
+/// A header that is only written, with what is plain ASCII.
+pub(crate) fn header(name: &'static str, value: impl Into<String>) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.into())
+}
 
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(AutoSubmitted)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
+/// No vacation notice shall answer (RFC 3834, section 5).
+pub(crate) fn auto_submitted() -> HeaderValue {
+    header("Auto-Submitted", "auto-generated")
 }
 
 /// Whether mail programs are to make it stand out. If all did, none would.
@@ -252,59 +247,10 @@ fn is_urgent(alert: &Alert) -> bool {
     alert.severity() == Severity::Critical && alert.kind != Kind::Cleared
 }
 
-/// `X-Priority: 1`: highest, for Thunderbird and Outlook.
-#[derive(Clone)]
-struct Priority;
-
-impl Header for Priority {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("X-Priority")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Priority)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "1".to_owned())
-    }
-}
-
-/// `Importance: high` (RFC 2156, section 5.3.4)
-#[derive(Clone)]
-struct Importance;
-
-impl Header for Importance {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Importance")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Importance)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "high".to_owned())
-    }
-}
-
-/// `X-Petanotify-Delayed: 3h12m`
-#[derive(Clone)]
-struct Delayed(Duration);
-
-impl Header for Delayed {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("X-Petanotify-Delayed")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Err("this header is written, never read".into())
-    }
-
-    fn display(&self) -> HeaderValue {
-        let minutes = self.0.as_secs() / 60;
-        HeaderValue::new(Self::name(), format!("{}h{}m", minutes / 60, minutes % 60))
-    }
+/// `3h12m`
+fn delayed(delay: Duration) -> String {
+    let minutes = delay.as_secs() / 60;
+    format!("{}h{}m", minutes / 60, minutes % 60)
 }
 
 /// The subject of a pending mail.

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use anyhow::Context;
 use jiff::Timestamp;
 use lettre::Address;
-use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 
 use crate::check::CheckName;
@@ -15,7 +14,7 @@ use crate::message::document::{Document, Tone};
 use crate::message::html::look::Mood;
 use crate::message::html::{self, Head};
 use crate::message::{
-    Sender, checks, commands, envelope, fitted, in_subject, made_by, phrases, plain,
+    Sender, auto_submitted, checks, commands, envelope, fitted, in_subject, made_by, phrases, plain,
 };
 use crate::queue::MailId;
 use crate::say;
@@ -105,11 +104,6 @@ impl Test<'_> {
     /// # Errors
     /// The library refuses the parts; with an address that it has itself parsed that does not happen.
     pub fn compose(&self, to: &Address) -> anyhow::Result<Vec<u8>> {
-        // RFC 3834, section 5: no vacation notice shall answer.
-        let auto_submitted = HeaderValue::new(
-            HeaderName::new_from_ascii_str("Auto-Submitted"),
-            "auto-generated".to_owned(),
-        );
         let mail = Message::builder()
             .envelope(envelope(&self.sender.from, to)?)
             .from(self.sender.from.clone())
@@ -117,7 +111,7 @@ impl Test<'_> {
             .subject(self.subject())
             .date(SystemTime::from(self.made))
             .message_id(Some(self.message_id(to)))
-            .raw_header(auto_submitted);
+            .raw_header(auto_submitted());
         self.body(to)
             .put_into(mail, &self.mail_id(to))
             .with_context(|| format!("cannot compose the test mail to {to}"))
