@@ -310,11 +310,7 @@ pub struct Ack {
 
 fn check_names() -> impl TypedValueParser<Value = CheckName> {
     let names = PossibleValuesParser::new(CheckName::ALL.map(CheckName::as_str));
-    names.try_map(|name| {
-        let mut all = CheckName::ALL.into_iter();
-        all.find(|check| check.as_str() == name)
-            .ok_or("no such check")
-    })
+    names.try_map(|name| CheckName::named(&name).ok_or("no such check"))
 }
 
 fn languages() -> impl TypedValueParser<Value = Language> {

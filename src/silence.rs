@@ -301,8 +301,8 @@ mod tests {
     fn scope(text: &str) -> Scope {
         let mut scope = Scope::default();
         for word in text.split_whitespace() {
-            if let Some(check) = CheckName::ALL.iter().find(|check| check.as_str() == word) {
-                scope.checks.insert(*check);
+            if let Some(check) = CheckName::named(word) {
+                scope.checks.insert(check);
             } else if let Ok(range) = word.parse() {
                 scope.osds.insert(range);
             } else {

@@ -43,6 +43,13 @@ impl CheckName {
             CheckName::Health => "health",
         }
     }
+
+    /// The check of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        CheckName::ALL
+            .into_iter()
+            .find(|check| check.as_str() == name)
+    }
 }
 
 impl fmt::Display for CheckName {

@@ -335,9 +335,7 @@ impl Pass {
                     error: outcome.error.clone(),
                 })
                 .collect(),
-            silences: (silence::lasting(&self.state.memory, context.now).into_iter())
-                .map(silence::Document::of)
-                .collect(),
+            silences: silence::documents(&self.state.memory, context.now),
             alerts: self
                 .alerts
                 .iter()

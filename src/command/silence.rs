@@ -119,7 +119,7 @@ pub fn list(context: &Context, format: cli::Json) -> Result<Done, Stop> {
 }
 
 /// The silences that last at this time, by their end. Those that are over are in the state until the next pass.
-pub fn lasting(memory: &Memory, now: Timestamp) -> Vec<&Silence> {
+fn lasting(memory: &Memory, now: Timestamp) -> Vec<&Silence> {
     let lasting = memory
         .silences
         .iter()
@@ -127,6 +127,11 @@ pub fn lasting(memory: &Memory, now: Timestamp) -> Vec<&Silence> {
     let mut lasting: Vec<&Silence> = lasting.collect();
     lasting.sort_by_key(|silence| (silence.until, silence.id));
     lasting
+}
+
+/// The same as documents.
+pub fn documents(memory: &Memory, now: Timestamp) -> Vec<Document<'_>> {
+    lasting(memory, now).into_iter().map(Document::of).collect()
 }
 
 fn table(silences: &[&Silence], context: &Context) -> String {

@@ -149,10 +149,7 @@ impl<'a> Document<'a> {
             capacity: memory.capacity.last.as_ref(),
             growth: memory.capacity.growth(now),
             incidents: memory.incidents().into_iter().flatten().collect(),
-            silences: silence::lasting(memory, now)
-                .into_iter()
-                .map(silence::Document::of)
-                .collect(),
+            silences: silence::documents(memory, now),
             maintenance: Maintenance {
                 what: &memory.maintenance.what,
                 noout_since: memory.maintenance.noout_since,

@@ -402,9 +402,7 @@ pub(super) fn checks(value: &DeValue) -> Result<Vec<CheckName>, String> {
     let mut checks = Vec::new();
     for entry in list {
         let name = text(entry.get_ref())?;
-        let check = CheckName::ALL
-            .into_iter()
-            .find(|check| check.as_str() == name)
+        let check = CheckName::named(&name)
             .ok_or_else(|| format!("there is no check \"{name}\"; allowed: {allowed}"))?;
         if !checks.contains(&check) {
             checks.push(check);
