@@ -1,8 +1,12 @@
-//! The edge to Consul: which nodes the cluster has (its key-value store) and which of them are alive (the agent's gossip).
+//! The edge to Consul: which nodes the cluster has (its key-value store) and which of them are alive (the agent's gossip); and
+//! what several petanotify share there: sessions, locks and keys that are written by transactions.
 
+mod failure;
 mod http;
+mod lock;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +24,10 @@ use crate::borrowed::Text;
 use crate::facts::{Absence, Membership, Presence};
 use crate::output::Log;
 use crate::settings;
+pub use failure::Failure;
 use http::{Answer, Http, Silence};
+pub use lock::SessionId;
+pub use tree::{Entry, Freshness, MOST_BYTES, MOST_STEPS, Step, Transacted};
 
 /// Without a leader Consul keeps a read waiting for 7 s before it says so (`rpc_hold_timeout`). With a deadline shorter than this
 /// its silence must be taken for the same.
@@ -152,7 +159,7 @@ impl Agent {
         let Some(answer) = self.read(&path_of(key), &policy, log)? else {
             return Ok(None);
         };
-        let entries: Vec<Entry<'_>> =
+        let entries: Vec<Listed<'_>> =
             parse(&answer.body).map_err(|error| answer.error(format_args!("{error:#}")))?;
         let Some(entry) = entries.first() else {
             return Ok(None);
@@ -216,7 +223,7 @@ impl Agent {
             .filter(|&(_, &presence)| presence == Presence::Down(Absence::Missing))
             .map(|(name, _)| name.as_str())
             .collect();
-        if missing.is_empty() || !members.acls || self.http.is_silent() {
+        if missing.is_empty() || !members.acls || self.http.silences() > 0 {
             return;
         }
         match self.hidden(&missing, log) {
@@ -275,22 +282,29 @@ impl Agent {
             }
         }
         let separator = if path.contains('?') { '&' } else { '?' };
-        let stale = format!("{path}{separator}stale");
-        let mut answer = self.http.get(&stale, log)?;
-        for _ in 1..STALE_ATTEMPTS {
-            if !lacks_leader(&answer) {
-                break;
-            }
-            answer = self.http.get(&stale, log)?;
-        }
+        let answer = self.ask_any_server(&format!("{path}{separator}stale"), log)?;
         let found = found(answer, policy)?;
         self.leaderless.store(true, Ordering::Relaxed);
         Ok(found)
     }
 
-    /// An agent that hangs would otherwise use up the time of each question of the pass.
+    /// `GET` of a path that a server may answer which has no leader.
+    fn ask_any_server(&self, stale: &str, log: &Log) -> Result<Answer, Silence> {
+        let mut answer = self.http.get(stale, log)?;
+        for _ in 1..STALE_ATTEMPTS {
+            if !lacks_leader(&answer) {
+                break;
+            }
+            answer = self.http.get(stale, log)?;
+        }
+        Ok(answer)
+    }
+
+    /// An agent that hangs would otherwise use up the time of each question of the pass. One that kept silent only because it
+    /// looked for a leader has an answer to what needs none.
     fn not_silent(&self) -> anyhow::Result<()> {
-        if self.http.is_silent() && !self.leaderless.load(Ordering::Relaxed) {
+        let leaderless = self.leaderless.load(Ordering::Relaxed);
+        if self.http.silences() > u32::from(leaderless) {
             return Err(anyhow!(
                 "Consul: not asked, as the agent did not answer an earlier question of this pass"
             ));
@@ -326,6 +340,14 @@ pub fn smallest_policy(keys: &[&str]) -> String {
 fn key_policy(key: &str) -> String {
     let folder = key.split_inclusive('/').next().unwrap_or_default();
     format!("key_prefix {folder:?} {{ policy = \"read\" }}")
+}
+
+/// What a token needs to write `key`: the folder that its own folder lies in, which is that of all keys that petanotify shares.
+fn write_policy(key: &str) -> String {
+    let mut folders = key.rmatch_indices('/').map(|(at, _)| &key[..=at]);
+    let own = folders.next().unwrap_or(key);
+    let folder = folders.next().unwrap_or(own);
+    format!("key_prefix {folder:?} {{ policy = \"write\" }}")
 }
 
 /// Whether a read failed because the servers have no leader, or because the one they had can't be reached.
@@ -423,7 +445,7 @@ fn rank(presence: Presence) -> u8 {
 /// # Errors
 /// It is no list of keys. A key whose value can't be read is none.
 pub fn parse_keys(body: &[u8]) -> anyhow::Result<Vec<Key>> {
-    let entries: Vec<Entry<'_>> = parse(body)?;
+    let entries: Vec<Listed<'_>> = parse(body)?;
     Ok(entries
         .into_iter()
         .map(|entry| Key {
@@ -527,14 +549,14 @@ struct Tags<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+struct Listed<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow)]
     value: Option<Maybe<'a>>,
 }
 
-impl Entry<'_> {
+impl Listed<'_> {
     /// The value; `None` where the key has none.
     fn decoded(&self) -> Result<Option<Vec<u8>>, String> {
         match &self.value {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -42,8 +42,8 @@ pub(super) struct Http {
     base: String,
     token: Option<settings::Secret>,
     timeout_secs: f64,
-    /// An agent that kept silent once is not waited for again.
-    silent: AtomicBool,
+    /// How many requests got no answer in time.
+    silences: AtomicU32,
 }
 
 /// What the agent answered.
@@ -108,13 +108,13 @@ impl Http {
             base,
             token: settings.token.clone(),
             timeout_secs: settings.timeout.as_secs_f64(),
-            silent: AtomicBool::new(false),
+            silences: AtomicU32::new(0),
         })
     }
 
-    /// Whether an earlier request got no answer in time.
-    pub(super) fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
+    /// How many requests got no answer in time so far.
+    pub(super) fn silences(&self) -> u32 {
+        self.silences.load(Ordering::Relaxed)
     }
 
     /// `GET` of a path with its query.
@@ -129,6 +129,13 @@ impl Http {
         let request = self.agent.post(format!("{}{path}", self.base));
         let send = || self.with_token(request).send(json);
         self.exchange("POST", path, send, log)
+    }
+
+    /// `PUT` of a path with its query, and a body that may be empty.
+    pub(super) fn put(&self, path: &str, body: &[u8], log: &Log) -> Result<Answer, Silence> {
+        let request = self.agent.put(format!("{}{path}", self.base));
+        let send = || self.with_token(request).send(body);
+        self.exchange("PUT", path, send, log)
     }
 
     fn with_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -171,7 +178,7 @@ impl Http {
                 body,
             }),
             Err(ureq::Error::Timeout(_)) => {
-                self.silent.store(true, Ordering::Relaxed);
+                self.silences.fetch_add(1, Ordering::Relaxed);
                 Err(Silence::Timeout(anyhow!(Trouble::new(
                     Case::Unreachable,
                     format!("{question}: no answer within {} s", self.timeout_secs),

@@ -14,6 +14,8 @@ use std::thread;
 use super::*;
 use crate::output::Priority;
 
+mod sharing;
+
 const NODES: &str = "PetaSAN/Nodes/";
 const ALL_ALIVE: &[u8] = include_bytes!("../../tests/fixtures/consul/members.all-alive.json");
 const NODE4_LEFT: &[u8] = include_bytes!("../../tests/fixtures/consul/members.node4-left.json");
