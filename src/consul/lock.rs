@@ -60,8 +60,8 @@ impl Agent {
     ) -> Result<SessionId, Failure> {
         let wanted = serde_json::json!({
             "Name": name,
-            "TTL": format!("{}s", ttl.as_secs()),
-            "LockDelay": format!("{}s", lock_delay.as_secs()),
+            "TTL": format!("{}s", ttl.as_secs_f64()),
+            "LockDelay": format!("{}s", lock_delay.as_secs_f64()),
             "Behavior": "release",
         });
         let path = "/v1/session/create";

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::merge::merge;
-use super::{HealthRules, Hold, Origin, Security, Settings, load};
+use super::{Ha, HaMode, HealthRules, Hold, Origin, Security, Settings, load};
 use crate::check::CheckName;
 use crate::facts::HealthSeverity;
 use crate::severity::Severity;
@@ -66,6 +66,14 @@ fn no_file_at_all_is_complete() {
     assert_eq!(settings.consul.timeout, Duration::from_secs(10));
     assert_eq!(settings.consul.nodes_prefix, "PetaSAN/Nodes/");
     assert!(settings.consul.verify && settings.consul.token.is_none());
+    let ha = Ha {
+        mode: HaMode::Auto,
+        session_ttl: Duration::from_secs(75),
+        lock_delay: Duration::from_secs(15),
+        prefix: "petanotify/".to_owned(),
+        step_down_after: 3,
+    };
+    assert_eq!(settings.ha, ha);
     assert_eq!(
         settings.checks.capacity,
         Some(Limits {
@@ -300,6 +308,13 @@ file = "state/state.json"
 #[test]
 fn what_is_just_allowed_is_accepted() {
     for text in [
+        "ha.mode = \"off\"",
+        "ha.session_ttl = \"10s\"",
+        "ha.session_ttl = \"24h\"",
+        "ha.lock_delay = \"1ms\"",
+        "ha.lock_delay = \"60s\"",
+        "ha.step_down_after = 1",
+        "ha.step_down_after = 1440",
         "checks.capacity.warn_percent = 0.1\nchecks.capacity.clear_margin_percent = 0",
         "checks.capacity.warn_percent = 100\nchecks.capacity.critical_percent = 100.0",
         "checks.capacity.clear_margin_percent = 59.9",
@@ -634,6 +649,30 @@ fn every_mistake_is_told_with_line_key_and_what_is_allowed() {
         (
             "[[recipient]]\naddress = \"ops@example.org\"\nchecks = []",
             "line 3, recipient[0].checks: must not be empty; allowed: \"capacity\", \"nodes\", \"osds\", \"health\"",
+        ),
+        (
+            "ha.mode = \"on\"",
+            "line 1, ha.mode: \"on\" is none of \"auto\", \"off\", \"consul\", \"petasan\"",
+        ),
+        (
+            "ha.session_ttl = \"9s\"",
+            "line 1, ha.session_ttl: 9s is out of range; allowed: 10s to 24h",
+        ),
+        (
+            "ha.session_ttl = \"25h\"",
+            "line 1, ha.session_ttl: 25h is out of range; allowed: above 0 to 24h",
+        ),
+        (
+            "ha.lock_delay = \"61s\"",
+            "line 1, ha.lock_delay: 61s is out of range; allowed: above 0 to 1m",
+        ),
+        (
+            "ha.prefix = \"/\"",
+            "line 1, ha.prefix: must name a folder, e.g. \"PetaSAN/Nodes/\"",
+        ),
+        (
+            "ha.step_down_after = 0",
+            "line 1, ha.step_down_after: 0 is out of range; allowed: 1 to 1440",
         ),
         (
             "checks.health.level = \"warning\"",
@@ -999,6 +1038,30 @@ fn a_prefix_ends_with_a_slash() {
         let settings = settings(&format!("consul.nodes_prefix = \"{prefix}\""));
         assert_eq!(settings.consul.nodes_prefix, "Other/Nodes/");
     }
+}
+
+#[test]
+fn several_nodes_are_told_who_of_them_speaks() {
+    let settings = settings(
+        "[ha]\nmode = \"consul\"\nsession_ttl = \"2m 30s\"\nlock_delay = \"500ms\"\nprefix = \"ops/petanotify\"\nstep_down_after = 5",
+    );
+    let ha = Ha {
+        mode: HaMode::Consul,
+        session_ttl: Duration::from_secs(150),
+        lock_delay: Duration::from_millis(500),
+        prefix: "ops/petanotify/".to_owned(),
+        step_down_after: 5,
+    };
+    assert_eq!(settings.ha, ha);
+    assert_eq!(shown(&settings, "ha.mode").0.as_deref(), Some("\"consul\""));
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[test]
+fn what_several_nodes_need_has_no_effect_where_there_is_one() {
+    let warnings = settings("[ha]\nmode = \"off\"\nprefix = \"ops\"").warnings;
+    let warning = format!("{FILE}: line 3, ha.prefix: has no effect with ha.mode = \"off\"");
+    assert_eq!(warnings, [warning]);
 }
 
 #[test]

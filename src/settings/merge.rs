@@ -13,8 +13,9 @@ use super::keys::Keys;
 use super::locate::state_file_and_origin;
 use super::value::{self, OrOff, Written};
 use super::{
-    Ceph, Checks, Consul, Fallback, HealthRules, Heartbeat, Hold, Mail, Metrics, Notify, Origin,
-    Recipient, RootCause, SECRET_SHOWN, Secret, Security, Server, Settings, Smtp, Via,
+    Ceph, Checks, Consul, Fallback, Ha, HaMode, HealthRules, Heartbeat, Hold, Mail, Metrics,
+    Notify, Origin, Recipient, RootCause, SECRET_SHOWN, Secret, Security, Server, Settings, Smtp,
+    Via,
 };
 use crate::check::capacity::Limits;
 use crate::check::health::Scope;
@@ -27,6 +28,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// The shortest time to live that Consul takes for a session (`session_ttl_min`); the longest is a day.
+const SHORTEST_SESSION: Duration = Duration::from_secs(10);
+/// The longest lock-delay that Consul's manual allows.
+const LONGEST_LOCK_DELAY: Duration = Duration::from_secs(60);
 /// Longest times of flapping: what happens once a day does not flap.
 const MAX_FLAPPING: Duration = DAY;
 /// Longest hold: a day of passes, one a minute.
@@ -73,6 +78,7 @@ pub(super) fn merge(
     let cluster_name = keys.optional("cluster.name", value::text);
     let ceph = ceph(&mut keys);
     let (consul, token_file) = consul(&mut keys, environment);
+    let ha = ha(&mut keys);
     let checks = checks(&mut keys);
     let notify = notify(&mut keys);
     let (mail, time_zone) = mail(&mut keys);
@@ -97,6 +103,7 @@ pub(super) fn merge(
             cluster_name,
             ceph,
             consul,
+            ha,
             checks,
             notify,
             mail,
@@ -212,6 +219,43 @@ fn consul_address(keys: &mut Keys, environment: &Environment) -> String {
             default.to_owned()
         }
     }
+}
+
+fn ha(keys: &mut Keys) -> Ha {
+    let default = Ha::default();
+    let mode = "ha.mode";
+    let ha = Ha {
+        mode: keys.with_default(mode, value::ha_mode, default.mode),
+        session_ttl: keys.with_default(
+            "ha.session_ttl",
+            value::duration_from(SHORTEST_SESSION, DAY),
+            default.session_ttl,
+        ),
+        lock_delay: keys.with_default(
+            "ha.lock_delay",
+            value::duration(LONGEST_LOCK_DELAY),
+            default.lock_delay,
+        ),
+        prefix: keys.with_default("ha.prefix", value::key_prefix, default.prefix),
+        step_down_after: keys.with_default(
+            "ha.step_down_after",
+            value::number(1, MAX_HOLD_PASSES),
+            default.step_down_after,
+        ),
+    };
+    let others = [
+        "ha.session_ttl",
+        "ha.lock_delay",
+        "ha.prefix",
+        "ha.step_down_after",
+    ];
+    if ha.mode == HaMode::Off
+        && let Some(key) = others.into_iter().find(|key| keys.is_in_file(key))
+        && keys.is_clean()
+    {
+        keys.warn(key, "has no effect with ha.mode = \"off\"");
+    }
+    ha
 }
 
 fn checks(keys: &mut Keys) -> Checks {

@@ -73,6 +73,8 @@ pub struct Settings {
     pub ceph: Ceph,
     /// `[consul]`
     pub consul: Consul,
+    /// `[ha]`
+    pub ha: Ha,
     /// `[checks.*]`
     pub checks: Checks,
     /// `[notify]`
@@ -151,6 +153,67 @@ pub struct Consul {
     pub timeout: Duration,
     /// The KV folder that holds one key per node.
     pub nodes_prefix: String,
+}
+
+/// How several nodes speak with one voice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ha {
+    /// Which of them speaks.
+    pub mode: HaMode,
+    /// The time to live of the session that holds our lock; 10 s to 24 hours.
+    ///
+    /// 75 s: longer than the minute between two passes, which renew it. Consul ends a session at twice its time to live, so
+    /// one that was not renewed for two passes and a half is given up, and the second pass after the 75 s finds the lock free.
+    pub session_ttl: Duration,
+    /// When a session was ended, nobody gets its lock for so long; above 0, at most 60 s.
+    ///
+    /// 15 s, Consul's own: what the holder had under way when it lost the lock is over by then, and it is shorter than the time
+    /// between two passes.
+    pub lock_delay: Duration,
+    /// The KV folder below which the nodes share what they know, with its closing slash.
+    pub prefix: String,
+    /// A node that speaks and can neither see nor send for so many passes leaves that to another one; at least 1.
+    ///
+    /// 3: the restart of a mail server or an election of the monitors is over by then, and the next node has told what there is
+    /// before the five minutes after which being blind is itself an alert.
+    pub step_down_after: u32,
+}
+
+impl Default for Ha {
+    fn default() -> Self {
+        Ha {
+            mode: HaMode::Auto,
+            session_ttl: Duration::from_secs(75),
+            lock_delay: Duration::from_secs(15),
+            prefix: "petanotify/".to_owned(),
+            step_down_after: 3,
+        }
+    }
+}
+
+/// Which of several nodes speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HaMode {
+    /// [`HaMode::Petasan`] where PetaSAN's leader lock exists, else [`HaMode::Off`].
+    Auto,
+    /// Each that runs a pass: there is only one.
+    Off,
+    /// The one that holds a lock of our own.
+    Consul,
+    /// The one that holds PetaSAN's leader lock.
+    Petasan,
+}
+
+impl HaMode {
+    /// As the configuration file has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HaMode::Auto => "auto",
+            HaMode::Off => "off",
+            HaMode::Consul => "consul",
+            HaMode::Petasan => "petasan",
+        }
+    }
 }
 
 /// Which checks are carried out, and how.

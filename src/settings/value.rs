@@ -9,7 +9,7 @@ use lettre::message::Mailbox;
 use toml::de::DeValue;
 
 use super::duration as friendly;
-use super::{SECRET_SHOWN, Secret, Security, Via};
+use super::{HaMode, SECRET_SHOWN, Secret, Security, Via};
 use crate::check::CheckName;
 use crate::facts::HealthSeverity;
 use crate::quiet_hours::QuietHours;
@@ -121,6 +121,25 @@ pub(super) fn duration(longest: Duration) -> impl Fn(&DeValue) -> Result<Duratio
         DeValue::Integer(number) => friendly::parse(number.as_str(), longest),
         DeValue::Float(number) => friendly::parse(number.as_str(), longest),
         _ => friendly::parse(&text(value)?, longest),
+    }
+}
+
+/// A duration that is not too short either.
+pub(super) fn duration_from(
+    shortest: Duration,
+    longest: Duration,
+) -> impl Fn(&DeValue) -> Result<Duration, String> {
+    move |value| {
+        let found = duration(longest)(value)?;
+        match found >= shortest {
+            true => Ok(found),
+            false => Err(format!(
+                "{} is out of range; allowed: {} to {}",
+                friendly::format(found),
+                friendly::format(shortest),
+                friendly::format(longest)
+            )),
+        }
     }
 }
 
@@ -295,6 +314,19 @@ pub(super) fn via(value: &DeValue) -> Result<Via, String> {
         "auto" => Ok(Via::Auto),
         other => Err(format!(
             "\"{other}\" is none of \"cli\", \"librados\", \"auto\""
+        )),
+    }
+}
+
+/// Which of several nodes speaks.
+pub(super) fn ha_mode(value: &DeValue) -> Result<HaMode, String> {
+    match text(value)?.as_str() {
+        "auto" => Ok(HaMode::Auto),
+        "off" => Ok(HaMode::Off),
+        "consul" => Ok(HaMode::Consul),
+        "petasan" => Ok(HaMode::Petasan),
+        other => Err(format!(
+            "\"{other}\" is none of \"auto\", \"off\", \"consul\", \"petasan\""
         )),
     }
 }
@@ -501,6 +533,12 @@ impl Written for Via {
             Via::Auto => "auto",
         }
         .written()
+    }
+}
+
+impl Written for HaMode {
+    fn written(&self) -> String {
+        self.as_str().written()
     }
 }
 
