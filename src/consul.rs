@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::borrowed::Text;
 use crate::facts::{Absence, Membership, Presence};
 use crate::output::Log;
-use crate::settings;
+use crate::settings::{self, HaMode};
 pub use failure::Failure;
 use http::{Answer, Http, Silence};
 pub use lock::SessionId;
@@ -324,14 +324,24 @@ fn found(answer: Answer, policy: &str) -> anyhow::Result<Option<Answer>> {
     }
 }
 
-/// The smallest policy with which a token may see the members and read these keys, in the language of Consul's policies.
-pub fn smallest_policy(keys: &[&str]) -> String {
+/// The smallest policy with which a token may see the members and read these keys, and share what is below `ha.prefix` with
+/// other nodes in the way that `ha.mode` says, in the language of Consul's policies.
+pub fn smallest_policy(keys: &[&str], ha: &settings::Ha) -> String {
     let mut rules = vec![NODE_POLICY.to_owned()];
     for key in keys {
         let rule = key_policy(key);
         if !rules.contains(&rule) {
             rules.push(rule);
         }
+    }
+    let session = match ha.mode {
+        HaMode::Auto | HaMode::Off => None,
+        HaMode::Consul => Some(lock::SESSION_WRITE),
+        HaMode::Petasan => Some(lock::SESSION_READ),
+    };
+    if let Some(session) = session {
+        rules.push(folder_policy(&ha.prefix));
+        rules.push(session.to_owned());
     }
     rules.join(" ")
 }
@@ -346,7 +356,10 @@ fn key_policy(key: &str) -> String {
 fn write_policy(key: &str) -> String {
     let mut folders = key.rmatch_indices('/').map(|(at, _)| &key[..=at]);
     let own = folders.next().unwrap_or(key);
-    let folder = folders.next().unwrap_or(own);
+    folder_policy(folders.next().unwrap_or(own))
+}
+
+fn folder_policy(folder: &str) -> String {
     format!("key_prefix {folder:?} {{ policy = \"write\" }}")
 }
 

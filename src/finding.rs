@@ -5,6 +5,7 @@ pub mod ceph;
 pub mod clock;
 pub mod config;
 pub mod consul;
+pub mod ha;
 pub mod hosts;
 pub mod mail;
 pub mod state;
@@ -40,6 +41,8 @@ pub enum Section {
     Ceph,
     /// The Consul agent.
     Consul,
+    /// Which of several nodes speaks, and what they share.
+    Ha,
     /// What PetaSAN's own settings fill in.
     Petasan,
     /// The mail servers and the recipients.
@@ -58,6 +61,7 @@ impl Section {
             Section::Config => "config",
             Section::Ceph => "ceph",
             Section::Consul => "consul",
+            Section::Ha => "ha",
             Section::Petasan => "petasan",
             Section::Mail => "mail",
             Section::State => "state",

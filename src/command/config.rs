@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod init;
+mod sharing;
 pub mod show;
 pub mod templates;

@@ -542,8 +542,30 @@ fn the_leader_is_told_or_that_there_is_none() {
 #[test]
 fn the_smallest_policy_names_each_folder_once() {
     assert_eq!(
-        smallest_policy(&["PetaSAN/Nodes/", "PetaSAN/Config"]),
+        smallest_policy(
+            &["PetaSAN/Nodes/", "PetaSAN/Config"],
+            &settings::Ha::default()
+        ),
         r#"node_prefix "" { policy = "read" } key_prefix "PetaSAN/" { policy = "read" }"#
+    );
+    let shared = |mode| {
+        let ha = settings::Ha {
+            mode,
+            prefix: "ops/petanotify/".to_owned(),
+            ..settings::Ha::default()
+        };
+        smallest_policy(&[], &ha)
+    };
+    let node = r#"node_prefix "" { policy = "read" }"#;
+    let folder = r#"key_prefix "ops/petanotify/" { policy = "write" }"#;
+    assert_eq!(shared(HaMode::Off), node);
+    assert_eq!(
+        shared(HaMode::Consul),
+        format!(r#"{node} {folder} session_prefix "" {{ policy = "write" }}"#)
+    );
+    assert_eq!(
+        shared(HaMode::Petasan),
+        format!(r#"{node} {folder} session_prefix "" {{ policy = "read" }}"#)
     );
 }
 

@@ -3,7 +3,7 @@
 use super::{Finding, Section, shell_word};
 use crate::consul::{Identity, Members, smallest_policy};
 use crate::facts::{Membership, Presence};
-use crate::settings::petasan;
+use crate::settings::{Ha, petasan};
 use crate::trouble::{Case, Trouble};
 use crate::wording;
 
@@ -17,6 +17,8 @@ pub struct Seen {
     pub address: String,
     /// `consul.nodes_prefix`
     pub nodes_prefix: String,
+    /// `[ha]`, its mode as it comes out.
+    pub ha: Ha,
     /// What a pass needs Consul for.
     pub needed: Needed,
     /// The answers; none where the agent does not even tell the members.
@@ -171,9 +173,9 @@ fn unanswered(seen: &Seen, name: &'static str, trouble: &Trouble) -> Finding {
                               [checks.nodes]\n  enabled = false"
             .to_owned(),
         Case::NotAllowed => {
-            let rules = smallest_policy(&[&seen.nodes_prefix, petasan::USERS_PREFIX]);
+            let rules = smallest_policy(&[&seen.nodes_prefix, petasan::USERS_PREFIX], &seen.ha);
             format!(
-                "Make a token that may only look, put its SecretID into a file (chmod 600), and name that in consul.token_file:\n  \
+                "Make a token that may do what a pass does and no more, put its SecretID into a file (chmod 600), and name that in consul.token_file:\n  \
                  consul acl policy create -name petanotify -rules '{rules}'\n  \
                  consul acl token create -description petanotify -policy-name petanotify"
             )
@@ -231,6 +233,7 @@ mod tests {
         Seen {
             address: "http://127.0.0.1:8500".to_owned(),
             nodes_prefix: "PetaSAN/Nodes/".to_owned(),
+            ha: Ha::default(),
             needed: Needed::Yes,
             answers,
         }

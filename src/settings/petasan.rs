@@ -16,6 +16,8 @@ use crate::text::one_line;
 pub const CONFIG_KEY: &str = "PetaSAN/Config";
 /// The KV folder that holds one key per user of PetaSAN's web interface.
 pub const USERS_PREFIX: &str = "PetaSAN/Users/";
+/// The KV key that is PetaSAN's leader lock: the node of the session that holds it is the leader.
+pub const LEADER_KEY: &str = "PetaSAN/Services/ClusterLeader";
 
 /// What PetaSAN says about mail.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1030,6 +1030,49 @@ class ConfigCheckScenarios(Scenario):
             found = self.found()
             self.expect(found["consul nodes"], r"\A1 node below PetaSAN/Nodes/: node1\Z")
 
+    def test_config_check_sharing(self):
+        """config check on several nodes: the policy that it names is enough, and each of its rules is needed"""
+        master = "2f0f6a53-98a1-4c28-b7fc-4f6a0c1d9e11"
+        with Consul(folder / f"consul-to-share-{via}", agents=1, master_token=master) as consul:
+            consul.put("PetaSAN/Nodes/node1", {"name": "node1"})
+            leader = json.dumps({"Name": "PetaSAN"}).encode()
+            session = consul.request("/v1/session/create", method="PUT", body=leader)
+            lock = f"/v1/kv/PetaSAN/Services/ClusterLeader?acquire={json.loads(session)['ID']}"
+            consul.request(lock, method="PUT", body=b"")
+            settings = self.petanotify.settings
+            settings["consul"]["address"] = consul.url()
+            self.petanotify.secrets += [master]
+
+            def use_token(rules):
+                token = consul.create_token(" ".join(rules))
+                self.petanotify.secrets += [token]
+                path = self.petanotify.write_secret("consul-token", token)
+                settings["consul"]["token_file"] = path
+
+            for mode in ("petasan", "consul"):
+                settings["ha"] = {"mode": mode}
+                settings["consul"].pop("token_file", None)
+                advice = self.found(failed=["consul agent"])["consul agent"]["advice"]
+                rules = re.search(r"(?m)^  consul acl policy create .* -rules '(.*)'$", advice)[1]
+                rules = re.findall(r'\w+ "[^"]*" {[^}]*}', rules)
+                self.assertEqual(len(rules), 4, rules)
+                use_token(rules)
+                found = self.found()
+                self.expect(found["ha mode"], rf"\A{mode}: ")
+                self.expect(found["ha memory"], r"\Awritten, read and removed below petanotify/\Z")
+                for rule in rules[2:]:
+                    use_token([other for other in rules if other != rule])
+                    hidden = mode == "petasan" and rule.startswith("session")
+                    failed = "ha mode" if hidden else "ha memory"
+                    self.expect(self.found(failed=[failed])[failed], "Permission|cannot be seen")
+            settings["ha"] = {"mode": "auto"}
+            use_token(rules)
+            self.expect(self.found()["ha mode"], r"\Apetasan: node1 speaks, ")
+            left = json.loads(consul.request("/v1/kv/?keys"))
+            self.assertEqual([key for key in left if key.startswith("petanotify")], [])
+            sessions = json.loads(consul.request("/v1/session/list"))
+            self.assertEqual([session["Name"] for session in sessions], ["PetaSAN"])
+
     def test_config_check_mail(self):
         """config check with a wrong password, a refused recipient and an expired certificate"""
         smtp = self.petanotify.settings["smtp"]

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::ceph::{self, via_librados};
 use crate::cli::Json;
+use crate::command::config::sharing;
 use crate::command::route::Route;
 use crate::command::{Context, Done, Stop, observe, print, print_json};
 use crate::consul::{self, Agent};
@@ -28,7 +29,7 @@ use crate::incident::age;
 use crate::machine;
 use crate::output::{self, Log, Progress};
 use crate::settings::ways::Command as Fallback;
-use crate::settings::{self, Relay, Via, petasan_cache};
+use crate::settings::{self, HaMode, Relay, Via, petasan_cache};
 use crate::smtp::probe::{Probe, probe};
 use crate::store::survey::Survey;
 use crate::templates;
@@ -87,7 +88,7 @@ pub fn check(context: &Context, format: Json) -> Result<Done, Stop> {
             None => vec![finding::ceph::not_asked()],
         })?;
         report.add(match joined(consul) {
-            Some(seen) => {
+            Some((seen, sharing)) => {
                 let mut findings = finding::consul::judge(&seen);
                 let nodes = seen.nodes().filter(|_| settings.checks.osds.is_some());
                 findings.extend(
@@ -95,6 +96,7 @@ pub fn check(context: &Context, format: Json) -> Result<Done, Stop> {
                         .map(|nodes| judge_nodes(odd_hosts, nodes))
                         .unwrap_or_default(),
                 );
+                findings.extend(sharing);
                 findings
             }
             None => vec![finding::consul::not_asked()],
@@ -295,11 +297,12 @@ fn look_at_consul(
     context: &Context,
     log: &Log,
     tell: Sender<Imported>,
-) -> Option<finding::consul::Seen> {
+) -> Option<(finding::consul::Seen, Vec<Finding>)> {
     let settings = &context.settings;
     let wants_import = observe::needs_import(settings);
+    let shares = matches!(settings.ha.mode, HaMode::Consul | HaMode::Petasan);
     let needed = match (
-        settings.checks.nodes.is_some() || wants_import,
+        settings.checks.nodes.is_some() || wants_import || shares,
         &settings.cluster_name,
     ) {
         (true, _) => Needed::Yes,
@@ -326,6 +329,8 @@ fn look_at_consul(
     };
     let _ = tell.send(imported);
     let prefix = &settings.consul.nodes_prefix;
+    let mut sharing = Vec::new();
+    let mut ha = settings.ha.clone();
     let answers = agent.and_then(|agent| {
         let members = members?;
         let nodes = settings.checks.nodes.map(|_| {
@@ -334,6 +339,9 @@ fn look_at_consul(
             agent.set_hidden_aside(prefix, &members, &mut membership, log);
             Ok(membership)
         });
+        let tried = sharing::attempt(&agent, settings, log);
+        ha.mode = tried.mode();
+        sharing = finding::ha::judge(&tried);
         Ok(finding::consul::Answers {
             identity: agent.identity(log).map_err(told),
             leader: agent.leader(log).map_err(told),
@@ -341,12 +349,14 @@ fn look_at_consul(
             nodes,
         })
     });
-    Some(finding::consul::Seen {
+    let seen = finding::consul::Seen {
         address: settings.consul.address.clone(),
         nodes_prefix: prefix.clone(),
+        ha,
         needed,
         answers,
-    })
+    };
+    Some((seen, sharing))
 }
 
 /// What a pass goes on with when PetaSAN's settings can't be read.

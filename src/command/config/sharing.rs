@@ -1,0 +1,137 @@
+//! Tries for `config check` whether this node can share what it knows with others, and leaves nothing behind.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+
+use crate::consul::{Agent, Failure, Freshness, SessionId, Step, Transacted};
+use crate::finding::ha::{Obstacle, PetasanLock, Seen};
+use crate::output::Log;
+use crate::settings::petasan::LEADER_KEY;
+use crate::settings::{HaMode, Settings};
+use crate::trouble::apart;
+
+/// The session lives on for so long if it can't be ended: Consul's shortest.
+const TTL: Duration = Duration::from_secs(10);
+
+/// What is written on trial.
+const VALUE: &[u8] = b"petanotify config check";
+
+/// Looks who speaks, and does all that a pass does in order to share its memory, on a key of its own.
+pub(super) fn attempt(agent: &Agent, settings: &Settings, log: &Log) -> Seen {
+    let mode = settings.ha.mode;
+    let lock = matches!(mode, HaMode::Auto | HaMode::Petasan)
+        .then(|| petasan_lock(agent, log).map_err(obstacle));
+    let mut seen = Seen {
+        ha: settings.ha.clone(),
+        nodes_prefix: settings.consul.nodes_prefix.clone(),
+        lock,
+        tried: None,
+    };
+    let tried = match seen.mode() {
+        HaMode::Auto | HaMode::Off => return seen,
+        HaMode::Consul => with_session(agent, &settings.ha.prefix, log),
+        HaMode::Petasan => without_session(agent, &settings.ha.prefix, log),
+    };
+    seen.tried = Some(tried.map_err(obstacle));
+    seen
+}
+
+fn obstacle(failure: Failure) -> Obstacle {
+    match failure {
+        Failure::NoQuorum(error) => Obstacle::NoQuorum(apart(&error)),
+        Failure::Refused(error) | Failure::Unreachable(error) => Obstacle::Failed(apart(&error)),
+    }
+}
+
+fn petasan_lock(agent: &Agent, log: &Log) -> Result<PetasanLock, Failure> {
+    let Some(entry) = agent.read_entry(LEADER_KEY, Freshness::Consistent, log)? else {
+        return Ok(PetasanLock::Absent);
+    };
+    let Some(session) = entry.session else {
+        return Ok(PetasanLock::Free);
+    };
+    Ok(match agent.session_node(&session, log)? {
+        Some(node) => PetasanLock::Held(node),
+        None => PetasanLock::Hidden,
+    })
+}
+
+/// A session is created and takes a lock, which is written under its protection.
+fn with_session(agent: &Agent, prefix: &str, log: &Log) -> Result<(), Failure> {
+    let name = String::from_utf8_lossy(VALUE);
+    let session = agent.create_session(&name, TTL, Duration::ZERO, log)?;
+    let key = format!("{prefix}config-check/{session}");
+    let written = under_lock(agent, &key, &session, log);
+    let removed = remove(agent, &key, log);
+    let ended = agent.destroy_session(&session, log);
+    written.and(removed).and(ended)
+}
+
+fn under_lock(agent: &Agent, key: &str, session: &SessionId, log: &Log) -> Result<(), Failure> {
+    let is_renewed = agent.renew_session(session, log)?;
+    let is_ours = agent.acquire(key, session, b"", log)?;
+    let locked = agent.read_entry(key, Freshness::Consistent, log)?;
+    let holder = locked.as_ref().and_then(|entry| entry.session.as_ref());
+    expect(
+        is_renewed && is_ours && holder == Some(session),
+        "a session was created, but its lock could not be taken",
+    )?;
+    let node = agent.session_node(session, log)?;
+    expect(node.is_some(), "a session was created, but cannot be seen")?;
+    write(
+        agent,
+        key,
+        &[
+            Step::CheckSession {
+                key: key.to_owned(),
+                session: session.clone(),
+            },
+            Step::Cas {
+                key: key.to_owned(),
+                index: locked.map_or(0, |entry| entry.modify_index),
+                value: VALUE.to_vec(),
+            },
+        ],
+        log,
+    )
+}
+
+/// A key is written as only one of several writers can.
+fn without_session(agent: &Agent, prefix: &str, log: &Log) -> Result<(), Failure> {
+    let now = Timestamp::now().as_nanosecond();
+    let key = format!("{prefix}config-check/{}-{now}", std::process::id());
+    let cas = Step::Cas {
+        key: key.clone(),
+        index: 0,
+        value: VALUE.to_vec(),
+    };
+    let written = write(agent, &key, &[cas], log);
+    written.and(remove(agent, &key, log))
+}
+
+fn write(agent: &Agent, key: &str, steps: &[Step], log: &Log) -> Result<(), Failure> {
+    if let Transacted::Refused(words) = agent.transact(steps, log)? {
+        return Err(Failure::Refused(anyhow!("{key} was not written: {words}")));
+    }
+    let read = agent.read_entry(key, Freshness::Consistent, log)?;
+    expect(
+        read.is_some_and(|entry| entry.value == VALUE),
+        "what was written cannot be read",
+    )
+}
+
+fn remove(agent: &Agent, key: &str, log: &Log) -> Result<(), Failure> {
+    let delete = Step::Delete {
+        key: key.to_owned(),
+    };
+    agent.transact(&[delete], log).map(|_| ())
+}
+
+fn expect(holds: bool, otherwise: &'static str) -> Result<(), Failure> {
+    match holds {
+        true => Ok(()),
+        false => Err(Failure::Refused(anyhow!(otherwise))),
+    }
+}
