@@ -40,6 +40,9 @@ const STALE_ATTEMPTS: u32 = 5;
 /// What a token needs to see members and what they are called.
 const NODE_POLICY: &str = r#"node_prefix "" { policy = "read" }"#;
 
+/// What a token needs to see what the agent's node is called.
+pub const AGENT_POLICY: &str = r#"agent_prefix "" { policy = "read" }"#;
+
 const LEFT_OUT: &str = "Consul's access control has left out a part";
 
 /// The Consul agent, to be asked within one pass.
@@ -180,7 +183,7 @@ impl Agent {
         match answer.status {
             200 => {}
             401 | 403 => return Ok(None),
-            _ => return Err(answer.refused(r#"agent_prefix "" { policy = "read" }"#)),
+            _ => return Err(answer.refused(AGENT_POLICY)),
         }
         let itself: Itself = serde_json::from_slice(&answer.body)
             .map_err(|error| answer.error(format_args!("cannot make sense of it: {error}")))?;
@@ -342,6 +345,7 @@ pub fn smallest_policy(keys: &[&str], ha: &settings::Ha) -> String {
     if let Some(session) = session {
         rules.push(folder_policy(&ha.prefix));
         rules.push(session.to_owned());
+        rules.push(AGENT_POLICY.to_owned());
     }
     rules.join(" ")
 }

@@ -561,11 +561,11 @@ fn the_smallest_policy_names_each_folder_once() {
     assert_eq!(shared(HaMode::Off), node);
     assert_eq!(
         shared(HaMode::Consul),
-        format!(r#"{node} {folder} session_prefix "" {{ policy = "write" }}"#)
+        format!(r#"{node} {folder} session_prefix "" {{ policy = "write" }} {AGENT_POLICY}"#)
     );
     assert_eq!(
         shared(HaMode::Petasan),
-        format!(r#"{node} {folder} session_prefix "" {{ policy = "read" }}"#)
+        format!(r#"{node} {folder} session_prefix "" {{ policy = "read" }} {AGENT_POLICY}"#)
     );
 }
 

@@ -1,7 +1,7 @@
 //! Several nodes: which of them speaks, and whether this one can share what it knows.
 
 use super::{Finding, Section, shell_word};
-use crate::consul::smallest_policy;
+use crate::consul::{AGENT_POLICY, smallest_policy};
 use crate::settings::petasan::{LEADER_KEY, USERS_PREFIX};
 use crate::settings::{Ha, HaMode};
 use crate::trouble::{Case, Trouble};
@@ -16,6 +16,8 @@ pub struct Seen {
     pub nodes_prefix: String,
     /// PetaSAN's leader lock, or what came of reading it; `None` where it does not matter.
     pub lock: Option<Result<PetasanLock, Obstacle>>,
+    /// Where the token may not see what this node is called: its host name, and whether a member bears that.
+    pub takes_itself_for: Option<(String, bool)>,
     /// What came of writing, reading and removing; `None` where nothing is shared.
     pub tried: Option<Result<(), Obstacle>>,
 }
@@ -56,6 +58,9 @@ impl Seen {
 /// The findings.
 pub fn judge(seen: &Seen) -> Vec<Finding> {
     let mut findings = vec![speaker(seen)];
+    if seen.mode() != HaMode::Off {
+        findings.extend(seen.takes_itself_for.as_ref().map(|name| named(seen, name)));
+    }
     findings.extend(seen.tried.as_ref().map(|tried| match tried {
         Ok(()) => {
             let detail = format!("written, read and removed below {}", seen.ha.prefix);
@@ -114,6 +119,42 @@ fn speaker(seen: &Seen) -> Finding {
     }
 }
 
+fn named(seen: &Seen, (name, is_member): &(String, bool)) -> Finding {
+    let name = wording::name(name);
+    let advice = format!(
+        "The token's policy must contain {AGENT_POLICY}.\n{}",
+        all_rules(seen)
+    );
+    match is_member {
+        true => Finding::warning(
+            Section::Ha,
+            "node",
+            format!("this node takes itself for {name}, for its agent does not show its name"),
+            advice,
+        ),
+        false => Finding::failed(
+            Section::Ha,
+            "node",
+            format!("the agent does not show what this node is called, and {name} is no member"),
+            advice,
+        ),
+    }
+}
+
+/// The commands that give a token all that it needs.
+fn all_rules(seen: &Seen) -> String {
+    let ha = Ha {
+        mode: seen.mode(),
+        ..seen.ha.clone()
+    };
+    let rules = smallest_policy(&[&seen.nodes_prefix, USERS_PREFIX], &ha);
+    format!(
+        "All rules that it needs here, for the policy of the token in consul.token_file:\n  \
+         consul acl policy update -name petanotify -rules {}",
+        shell_word(&rules)
+    )
+}
+
 fn in_the_way(seen: &Seen, name: &'static str, obstacle: &Obstacle) -> Finding {
     match obstacle {
         Obstacle::Failed(trouble) => Finding::failed(
@@ -122,21 +163,8 @@ fn in_the_way(seen: &Seen, name: &'static str, obstacle: &Obstacle) -> Finding {
             &trouble.words,
             match trouble.case {
                 Case::NotAllowed => {
-                    let ha = Ha {
-                        mode: seen.mode(),
-                        ..seen.ha.clone()
-                    };
-                    let rules = smallest_policy(&[&seen.nodes_prefix, USERS_PREFIX], &ha);
-                    let missing = trouble
-                        .advice
-                        .as_deref()
-                        .map(|advice| format!("{advice}.\n"));
-                    format!(
-                        "{}All rules that it needs here, for the policy of the token in consul.token_file:\n  \
-                         consul acl policy update -name petanotify -rules {}",
-                        missing.unwrap_or_default(),
-                        shell_word(&rules)
-                    )
+                    let missing = (trouble.advice.as_deref()).map(|advice| format!("{advice}.\n"));
+                    missing.unwrap_or_default() + &all_rules(seen)
                 }
                 Case::NotLetIn | Case::NotInstalled | Case::Unreachable | Case::Other => {
                     trouble.advice.clone().unwrap_or_else(|| {
@@ -182,6 +210,7 @@ mod tests {
             },
             nodes_prefix: "PetaSAN/Nodes/".to_owned(),
             lock,
+            takes_itself_for: None,
             tried: None,
         }
     }
@@ -274,10 +303,27 @@ mod tests {
             assert_eq!(memory.outcome, Outcome::Failed);
             let advice = memory.advice.unwrap_or_default();
             let rules = format!(
-                r#"  consul acl policy update -name petanotify -rules 'node_prefix "" {{ policy = "read" }} key_prefix "PetaSAN/" {{ policy = "read" }} key_prefix "petanotify/" {{ policy = "write" }} session_prefix "" {{ policy = "{session}" }}'"#
+                r#"  consul acl policy update -name petanotify -rules 'node_prefix "" {{ policy = "read" }} key_prefix "PetaSAN/" {{ policy = "read" }} key_prefix "petanotify/" {{ policy = "write" }} session_prefix "" {{ policy = "{session}" }} agent_prefix "" {{ policy = "read" }}'"#
             );
             assert!(advice.ends_with(&rules), "{advice}");
             assert!(advice.starts_with("The token's policy must contain session_prefix"));
+        }
+    }
+
+    #[test]
+    fn a_node_must_know_what_it_is_called() {
+        for (mode, is_member, outcome) in [
+            (HaMode::Off, false, None),
+            (HaMode::Consul, true, Some(Outcome::Warning)),
+            (HaMode::Consul, false, Some(Outcome::Failed)),
+        ] {
+            let mut seen = seen(mode, None);
+            seen.takes_itself_for = Some(("host1".to_owned(), is_member));
+            let findings = judge(&seen);
+            let found = findings.iter().find(|finding| finding.name == "node");
+            assert_eq!(found.map(|finding| finding.outcome), outcome);
+            let advice = found.and_then(|finding| finding.advice.as_deref());
+            assert!(advice.is_none_or(|advice| advice.contains(AGENT_POLICY)));
         }
     }
 

@@ -339,11 +339,12 @@ fn look_at_consul(
             agent.set_hidden_aside(prefix, &members, &mut membership, log);
             Ok(membership)
         });
-        let tried = sharing::attempt(&agent, settings, log);
+        let identity = agent.identity(log).map_err(told);
+        let tried = sharing::attempt(&agent, settings, &identity, &members, log);
         ha.mode = tried.mode();
         sharing = finding::ha::judge(&tried);
         Ok(finding::consul::Answers {
-            identity: agent.identity(log).map_err(told),
+            identity,
             leader: agent.leader(log).map_err(told),
             members,
             nodes,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::anyhow;
 use jiff::Timestamp;
 
-use crate::consul::{Agent, Failure, Freshness, SessionId, Step, Transacted};
+use crate::consul::{Agent, Failure, Freshness, Identity, Members, SessionId, Step, Transacted};
 use crate::finding::ha::{Obstacle, PetasanLock, Seen};
 use crate::output::Log;
 use crate::settings::petasan::LEADER_KEY;
 use crate::settings::{HaMode, Settings};
-use crate::trouble::apart;
+use crate::trouble::{Trouble, apart};
 
 /// The session lives on for so long if it can't be ended: Consul's shortest.
 const TTL: Duration = Duration::from_secs(10);
@@ -19,7 +19,13 @@ const TTL: Duration = Duration::from_secs(10);
 const VALUE: &[u8] = b"petanotify config check";
 
 /// Looks who speaks, and does all that a pass does in order to share its memory, on a key of its own.
-pub(super) fn attempt(agent: &Agent, settings: &Settings, log: &Log) -> Seen {
+pub(super) fn attempt(
+    agent: &Agent,
+    settings: &Settings,
+    identity: &Result<Option<Identity>, Trouble>,
+    members: &Members,
+    log: &Log,
+) -> Seen {
     let mode = settings.ha.mode;
     let lock = matches!(mode, HaMode::Auto | HaMode::Petasan)
         .then(|| petasan_lock(agent, log).map_err(obstacle));
@@ -27,6 +33,7 @@ pub(super) fn attempt(agent: &Agent, settings: &Settings, log: &Log) -> Seen {
         ha: settings.ha.clone(),
         nodes_prefix: settings.consul.nodes_prefix.clone(),
         lock,
+        takes_itself_for: matches!(identity, Ok(None)).then(|| takes_itself_for(members)),
         tried: None,
     };
     let tried = match seen.mode() {
@@ -36,6 +43,14 @@ pub(super) fn attempt(agent: &Agent, settings: &Settings, log: &Log) -> Seen {
     };
     seen.tried = Some(tried.map_err(obstacle));
     seen
+}
+
+/// What a node takes for its name that may not ask its agent, and whether a member bears it.
+fn takes_itself_for(members: &Members) -> (String, bool) {
+    let machine = rustix::system::uname();
+    let name = machine.nodename().to_string_lossy().into_owned();
+    let is_member = members.presence.contains_key(&name);
+    (name, is_member)
 }
 
 fn obstacle(failure: Failure) -> Obstacle {
