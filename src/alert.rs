@@ -25,6 +25,7 @@ use crate::facts::{
 use crate::incident::{
     Ack, Change, Down, Incident, Kind, Policy, Raise, Seen, Watch, age, judge, plausible,
 };
+use crate::naming::{self, Names};
 use crate::settings::{Checks, Hold, Notify, Recipient};
 use crate::severity::{self, Severity};
 use crate::silence::Silence;
@@ -153,6 +154,9 @@ pub struct Circumstances {
     /// What the admins had told Ceph to leave alone.
     #[serde(skip_serializing_if = "Maintained::is_none")]
     pub maintenance: Maintained,
+    /// See [`naming::mark`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mark: u32,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -330,6 +334,9 @@ pub struct Memory {
     /// Who has been told of the incidents.
     #[serde(default, skip_serializing_if = "Audiences::is_empty")]
     pub audiences: Audiences,
+    /// What incidents are called, where the memory is shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Names>,
 }
 
 impl Memory {
@@ -341,6 +348,17 @@ impl Memory {
             self.osds.incident.as_ref(),
             self.health.incident.as_ref(),
             self.blind.incident.as_ref(),
+        ]
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn incidents_mut(&mut self) -> [Option<&mut Incident>; 5] {
+        [
+            self.capacity.incident.as_mut(),
+            self.nodes.incident.as_mut(),
+            self.osds.incident.as_mut(),
+            self.health.incident.as_mut(),
+            self.blind.incident.as_mut(),
         ]
     }
 
@@ -368,18 +386,8 @@ impl Memory {
 
     /// Takes up that one more alert of an incident has been told, to some: its number shall not be that of another.
     pub fn count_alert(&mut self, incident: &str) {
-        let open = [
-            &mut self.capacity.incident,
-            &mut self.nodes.incident,
-            &mut self.osds.incident,
-            &mut self.health.incident,
-            &mut self.blind.incident,
-        ];
-        for open in open
-            .into_iter()
-            .flatten()
-            .filter(|open| open.id == incident)
-        {
+        let open = self.incidents_mut().into_iter().flatten();
+        for open in open.filter(|open| open.id == incident) {
             open.alerts = open.alerts.saturating_add(1);
         }
     }
@@ -1015,7 +1023,8 @@ impl Bench<'_> {
         } else {
             open_incidents(&self.memory)
         };
-        let raised = std::mem::take(&mut self.raised);
+        let mut raised = std::mem::take(&mut self.raised);
+        naming::name_incidents(&mut self.memory, &mut raised);
         let around = std::mem::take(&mut self.around);
         let present = Present {
             around: &around,
@@ -1027,6 +1036,7 @@ impl Bench<'_> {
             .into_iter()
             .map(|raise| Alert {
                 circumstances: Circumstances {
+                    mark: naming::mark(&self.memory, raise.sequence, &raise.report),
                     severity: audiences.reach(
                         &raise.incident,
                         raise.kind,
@@ -1191,6 +1201,7 @@ pub fn as_it_is(memory: &Memory, incidents: &[&str], present: Present<'_>) -> Ve
         raised: present.now,
         elsewhere: elsewhere(&open, report.topic()),
         circumstances: Circumstances {
+            mark: naming::mark(memory, incident.alerts, &report),
             severity: severity_of(memory, Kind::Raised, &report),
             ..present.circumstances(memory, report.topic())
         },

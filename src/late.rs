@@ -100,6 +100,7 @@ impl Stands<'_> {
             report,
             elsewhere: self.elsewhere.clone(),
             circumstances: Circumstances {
+                mark: alert.circumstances.mark,
                 severity,
                 ..self.circumstances.clone()
             },

@@ -39,6 +39,7 @@ pub mod librados;
 pub mod machine;
 pub mod message;
 pub mod metrics;
+pub mod naming;
 pub mod output;
 pub mod ownership;
 pub mod queue;

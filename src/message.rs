@@ -168,16 +168,16 @@ fn with_headers(
         .date(SystemTime::from(date))
         .message_id(Some(match entry.is_digest() {
             true => id_at(alert, format_args!("digest.{}", entry.id)),
-            false => message_id(alert, alert.sequence, to),
+            false => message_id(alert, to),
         }))
         .raw_header(auto_submitted());
     if entry.is_digest() {
         // It is in the threads of all the incidents that it tells of, as far as a header may be long.
-        let threads = entry.alerts().map(|alert| message_id(alert, 0, to));
+        let threads = entry.alerts().map(|alert| first_message_id(alert, to));
         let threads: Vec<String> = threads.take(THREADS).collect();
         message = message.references(threads.join(" "));
     } else if alert.sequence > 0 {
-        let first = message_id(alert, 0, to);
+        let first = first_message_id(alert, to);
         message = message.in_reply_to(first.clone()).references(first);
     }
     if let Some(delay) = delay {
@@ -191,7 +191,7 @@ fn with_headers(
     }
     let id = match entry.is_digest() {
         true => entry.id.clone(),
-        false => MailId::new(&alert.incident, alert.sequence, Some(to)),
+        false => MailId::of_alert(alert, Some(to)),
     };
     body.put_into(message, &id)
         .with_context(|| format!("cannot compose the mail to {to}"))
@@ -204,10 +204,19 @@ pub(crate) fn envelope(from: &Mailbox, to: &Address) -> anyhow::Result<Envelope>
         .with_context(|| format!("cannot address the mail to {to}"))
 }
 
-/// The id of the mail that tells this recipient of the alert with this number: the same at every attempt and on every node.
-fn message_id(alert: &Alert, sequence: u32, to: &Address) -> String {
-    let id = MailId::new(&alert.incident, sequence, Some(to));
-    id_at(alert, format_args!("{}.{sequence}.{id}", alert.incident))
+/// The id of the mail that tells this recipient of the alert: the same at every attempt and on every node.
+fn message_id(alert: &Alert, to: &Address) -> String {
+    let id = MailId::of_alert(alert, Some(to));
+    let Alert {
+        incident, sequence, ..
+    } = alert;
+    id_at(alert, format_args!("{incident}.{sequence}.{id}"))
+}
+
+/// The id of the mail that told this recipient of the alert's incident first.
+fn first_message_id(alert: &Alert, to: &Address) -> String {
+    let id = MailId::new(&alert.incident, 0, Some(to));
+    id_at(alert, format_args!("{}.0.{id}", alert.incident))
 }
 
 fn id_at(alert: &Alert, what: std::fmt::Arguments<'_>) -> String {

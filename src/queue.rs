@@ -38,6 +38,11 @@ impl MailId {
         MailId::of(&format!("{incident}/{sequence}"), to)
     }
 
+    /// The id of the mail that tells this recipient of this alert.
+    pub fn of_alert(alert: &Alert, to: Option<&Address>) -> Self {
+        MailId::of(&told(alert), to)
+    }
+
     fn of(told: &str, to: Option<&Address>) -> Self {
         let recipient = to.map(Address::to_string).unwrap_or_default();
         let hash = fnv1a(format!("{told}/{recipient}").as_bytes());
@@ -47,6 +52,15 @@ impl MailId {
     /// Whether a text is the beginning of an id, and not the whole.
     pub fn is_cut_short(text: &str) -> bool {
         text.len() < ID_DIGITS && text.bytes().all(is_digit)
+    }
+}
+
+/// What an id is made of beside the recipient.
+fn told(alert: &Alert) -> String {
+    let (incident, sequence) = (&alert.incident, alert.sequence);
+    match alert.circumstances.mark {
+        0 => format!("{incident}/{sequence}"),
+        mark => format!("{incident}/{sequence}/{mark:08x}"),
     }
 }
 
@@ -137,7 +151,7 @@ impl Entry {
         let released = older.iter().filter_map(|entry| entry.released).max();
         let older: Vec<Alert> = older.into_iter().map(|entry| entry.alert).collect();
         Some(Entry {
-            id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
+            id: MailId::of_alert(&alert, to.as_ref()),
             alert: alert.overtake(&older),
             further: Vec::new(),
             to,
@@ -204,7 +218,7 @@ impl Entry {
         } = self;
         let alerts = [alert].into_iter().chain(further);
         alerts.map(move |alert| Entry {
-            id: MailId::new(&alert.incident, alert.sequence, to.as_ref()),
+            id: MailId::of_alert(&alert, to.as_ref()),
             raised: alert.raised,
             alert,
             further: Vec::new(),
@@ -268,8 +282,7 @@ impl Entry {
     }
 
     fn own_id(&self) -> MailId {
-        let alerts = self.alerts();
-        let told = alerts.map(|alert| format!("{}/{}", alert.incident, alert.sequence));
+        let told = self.alerts().map(told);
         MailId::of(&told.collect::<Vec<_>>().join("+"), self.to.as_ref())
     }
 
