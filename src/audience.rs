@@ -31,6 +31,19 @@ struct Audience {
     told: Option<BTreeSet<Address>>,
 }
 
+impl Audience {
+    fn join(&mut self, other: Audience) {
+        self.reached = self.reached.max(other.reached);
+        self.told = match (self.told.take(), other.told) {
+            (Some(mut told), Some(others)) => {
+                told.extend(others);
+                Some(told)
+            }
+            _ => None,
+        };
+    }
+}
+
 /// How far the list of those who are to be told can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Roll {
@@ -147,6 +160,29 @@ impl Audiences {
             .filter_map(|audience| audience.told.as_mut())
         {
             told.retain(|to| known.contains(to));
+        }
+    }
+
+    /// Takes up whom another node has told.
+    pub fn join(&mut self, other: Audiences) {
+        for (incident, audience) in other.0 {
+            self.take_up(incident, audience);
+        }
+    }
+
+    fn take_up(&mut self, incident: String, audience: Audience) {
+        match self.0.get_mut(&incident) {
+            Some(known) => known.join(audience),
+            None => {
+                self.0.insert(incident, audience);
+            }
+        }
+    }
+
+    /// Takes those who have been told of one incident for told of another, of which it has become a part.
+    pub fn fold(&mut self, from: &str, into: &str) {
+        if let Some(audience) = self.0.remove(from) {
+            self.take_up(into.to_owned(), audience);
         }
     }
 

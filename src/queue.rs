@@ -28,7 +28,7 @@ const ID_DIGITS: usize = 12;
 
 /// Identifies a queued mail: 12 hexadecimal digits, made of incident, alert and recipient, so that the same mail has the same
 /// id wherever and whenever it is queued.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MailId(String);
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::{Alert, Memory};
 use crate::incident::plausible;
 use crate::queue::{MailId, Queue};
+use crate::reunite::{Lineage, Told};
 use crate::seal::{Seal, sealed};
 
 /// The version of the document that this release writes, and the newest that it reads. Whoever adds a field raises it: an
@@ -37,6 +38,12 @@ pub struct State {
     pub memory: Memory,
     /// The mails that are still to be sent.
     pub queue: Queue,
+    /// The mails sent of late, where the memory is shared.
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
+    /// How this state stands to the memory that nodes share, where they do. It is never shared itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// Whether the text had a checksum, while it is read. [`render`] writes it.
     #[serde(default, skip_serializing)]
     pub(crate) checksum: Option<IgnoredAny>,
@@ -52,6 +59,8 @@ impl Default for State {
             last_pass: None,
             memory: Memory::default(),
             queue: Queue::default(),
+            told: Told::default(),
+            lineage: None,
             checksum: None,
         }
     }

@@ -1,0 +1,377 @@
+//! Whose turn it is to speak, where petanotify runs on several nodes. Pure.
+//!
+//! While Consul's servers have a quorum, the holder of the lock speaks. Without one nobody can hold a lock, and then the mail
+//! matters most: each node knows from its agent's gossip who is alive, and the first by name among the living nodes of the
+//! cluster speaks. In a true partition that may be two.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::shared::Mark;
+use crate::wording;
+
+/// A lock that stays free for so many passes is not wanted by any other node: then even one that has stepped down takes it.
+pub const LEFT_FREE: u32 = 2;
+
+/// How long a node that has stepped down leaves the voice to others: long enough that a mail server or a network that fails
+/// now and then does not make the voice hop about.
+pub const REST: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Which lock decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Manner {
+    /// One of our own: a free one is taken.
+    Consul,
+    /// PetaSAN's leader lock, which only PetaSAN takes.
+    Petasan,
+}
+
+/// What a node keeps for itself from pass to pass. Nothing of it is needed: what is lost is found out again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    /// Which lock decided; for the hour in which Consul can't be asked.
+    pub manner: Option<Manner>,
+    /// What Consul calls this node.
+    pub node: Option<String>,
+    /// The session with which this node holds the lock, or last held it.
+    pub session: Option<String>,
+    /// Who spoke last, as far as this node knows.
+    pub speaker: Option<String>,
+    /// The session of PetaSAN's leader, and its node.
+    pub leader: Option<(String, String)>,
+    /// The nodes of the cluster.
+    pub nodes: BTreeSet<String>,
+    /// When the shared memory was last looked at.
+    pub looked_at: Option<Timestamp>,
+    /// What was found there.
+    pub seen: Option<Mark>,
+    /// How far the clock of the node that wrote it is off.
+    pub skew: Option<Skew>,
+    /// In how many passes in a row this node spoke, and could neither see the cluster nor send a mail.
+    pub cut_off: u32,
+    /// Until then others shall speak, for this node could not.
+    pub rests_until: Option<Timestamp>,
+    /// In how many passes in a row the lock was found free.
+    pub free_passes: u32,
+}
+
+/// How far another node's clock is off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skew {
+    /// The node.
+    pub node: String,
+    /// Seconds that its clock is ahead of ours at the least; negative: behind.
+    pub seconds: i64,
+}
+
+/// Clocks further apart than this are told of: what stands in mails and in logs can't be put in order any more. NTP keeps
+/// them within a second, Ceph warns from 0.05 s on.
+const TOLD_SKEW: i64 = 120;
+
+/// How far a clock is off that showed `written` at some moment between `looked`, when the shared memory was last found
+/// unchanged, and `now`; `None` where it may be right, or is off by so little that nobody needs to know.
+pub fn skew(written: Timestamp, looked: Timestamp, now: Timestamp) -> Option<i64> {
+    let ahead = written.as_second() - now.as_second();
+    let behind = looked.as_second() - written.as_second();
+    match (ahead > TOLD_SKEW, behind > TOLD_SKEW) {
+        (true, _) => Some(ahead),
+        (_, true) => Some(-behind),
+        _ => None,
+    }
+}
+
+/// Who holds the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock<'a> {
+    /// Nobody.
+    Free,
+    /// This node.
+    Ours,
+    /// Another one, as far as it is known by name.
+    Held(Option<&'a str>),
+    /// It can't be known, for the servers have no quorum.
+    Unknown,
+    /// It can't be known, for this node's agent does not answer.
+    Unreachable,
+}
+
+/// What this node knows.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    /// Which lock decides.
+    pub manner: Manner,
+    /// What Consul calls this node.
+    pub me: &'a str,
+    /// Who holds the lock.
+    pub lock: Lock<'a>,
+    /// The holder of PetaSAN's lock that has left the voice to others, see [`Turn::StepDown`].
+    pub yielded: Option<&'a str>,
+    /// The nodes of the cluster that are alive, as the gossip knows; `None` where that was not asked.
+    pub living: Option<&'a BTreeSet<String>>,
+    /// Who spoke last.
+    pub last: Option<&'a str>,
+    /// This node could neither see nor send for as many passes as the configuration allows.
+    pub is_cut_off: bool,
+    /// This node has stepped down of late.
+    pub rests: bool,
+    /// In how many passes in a row, this one included, the lock was found free.
+    pub free_passes: u32,
+}
+
+/// What a node does in this pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It speaks: it holds the lock.
+    Speak,
+    /// It speaks: nobody can hold the lock, and it is the first of the living.
+    SpeakForAll,
+    /// It tries to take the lock, and speaks if it gets it.
+    Acquire,
+    /// It gives up the lock, or the voice if it can't give up the lock, and is silent.
+    StepDown,
+    /// It is silent; with who speaks, as far as that is known.
+    Listen(Option<String>),
+}
+
+impl View<'_> {
+    /// Whether it depends on who is alive what this node does. Else the gossip need not be asked.
+    pub fn needs_gossip(&self) -> bool {
+        match (self.lock, self.manner) {
+            (Lock::Unknown, _) | (Lock::Free, Manner::Petasan) => true,
+            (Lock::Ours, _) => self.is_cut_off || self.yielded.is_some(),
+            (Lock::Held(_), Manner::Petasan) => self.yielded.is_some(),
+            (Lock::Free | Lock::Held(_), Manner::Consul) | (Lock::Unreachable, _) => false,
+        }
+    }
+
+    /// What this node does.
+    pub fn turn(&self) -> Turn {
+        match (self.lock, self.manner) {
+            (Lock::Ours, _) if self.yielded == Some(self.me) => self.as_deputy(self.me),
+            (Lock::Ours, _) if self.is_cut_off && self.first_but(Some(self.me)).is_some() => {
+                Turn::StepDown
+            }
+            (Lock::Ours, _) => Turn::Speak,
+            (Lock::Held(Some(holder)), Manner::Petasan) if self.yielded == Some(holder) => {
+                self.as_deputy(holder)
+            }
+            (Lock::Held(holder), _) => Turn::Listen(holder.map(str::to_owned)),
+            (Lock::Free, Manner::Consul) if self.rests && self.free_passes < LEFT_FREE => {
+                Turn::Listen(None)
+            }
+            (Lock::Free, Manner::Consul) => Turn::Acquire,
+            // PetaSAN is about to choose a leader. If it does not, somebody has to speak all the same.
+            (Lock::Free, Manner::Petasan) if self.free_passes < LEFT_FREE => Turn::Listen(None),
+            (Lock::Free, Manner::Petasan) | (Lock::Unknown, _) => self.as_first(),
+            // Others can hold the lock meanwhile, and will: Consul takes it from a node whose agent is dead.
+            (Lock::Unreachable, _) => Turn::Listen(None),
+        }
+    }
+
+    fn as_first(&self) -> Turn {
+        let nobody = BTreeSet::new();
+        let living = self.living.unwrap_or(&nobody);
+        // Where nobody knows the nodes, the one that has spoken goes on; and twice is better than never.
+        let listless = || self.last.filter(|last| living.contains(*last));
+        match self.first_but(None).or(listless()) {
+            Some(first) if first != self.me => Turn::Listen(Some(first.to_owned())),
+            _ => Turn::SpeakForAll,
+        }
+    }
+
+    /// While the holder of the lock has left the voice to others.
+    fn as_deputy(&self, holder: &str) -> Turn {
+        match self.first_but(Some(holder)) {
+            Some(first) if first == self.me => Turn::Speak,
+            Some(first) => Turn::Listen(Some(first.to_owned())),
+            None if holder == self.me => Turn::Speak,
+            None => Turn::Listen(Some(holder.to_owned())),
+        }
+    }
+
+    /// The first living node by name, in the order in which people count (node2 before node10).
+    fn first_but(&self, but: Option<&str>) -> Option<&str> {
+        let living = self.living?.iter().map(String::as_str);
+        let others = living.filter(|name| but != Some(*name));
+        others.min_by_key(|name| wording::natural(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const NODES: &[&str] = &["node2", "node3", "node10"];
+
+    fn turn(view: View<'_>, living: &[&str]) -> Turn {
+        let living = living.iter().map(|name| (*name).to_owned()).collect();
+        let view = View {
+            living: view.needs_gossip().then_some(&living),
+            ..view
+        };
+        view.turn()
+    }
+
+    fn view(manner: Manner, me: &'static str, lock: Lock<'static>) -> View<'static> {
+        View {
+            manner,
+            me,
+            lock,
+            yielded: None,
+            living: None,
+            last: None,
+            is_cut_off: false,
+            rests: false,
+            free_passes: u32::from(lock == Lock::Free),
+        }
+    }
+
+    fn listen(to: &str) -> Turn {
+        Turn::Listen(Some(to.to_owned()))
+    }
+
+    #[test]
+    fn with_a_quorum_the_holder_of_the_lock_speaks() {
+        use Manner::{Consul, Petasan};
+        for (manner, lock, expected) in [
+            (Consul, Lock::Ours, Turn::Speak),
+            (Consul, Lock::Held(Some("node2")), listen("node2")),
+            (Consul, Lock::Held(None), Turn::Listen(None)),
+            (Consul, Lock::Free, Turn::Acquire),
+            (Petasan, Lock::Ours, Turn::Speak),
+            (Petasan, Lock::Held(Some("node2")), listen("node2")),
+            (Petasan, Lock::Held(None), Turn::Listen(None)),
+            (Petasan, Lock::Free, Turn::Listen(None)),
+        ] {
+            assert_eq!(
+                turn(view(manner, "node3", lock), NODES),
+                expected,
+                "{manner:?} {lock:?}"
+            );
+            // Who is alive matters to none of them.
+            assert_eq!(turn(view(manner, "node3", lock), &[]), expected);
+        }
+    }
+
+    #[test]
+    fn without_a_quorum_exactly_one_of_the_living_speaks() {
+        for manner in [Manner::Consul, Manner::Petasan] {
+            for living in [NODES, &["node3", "node10"], &["node10"]] {
+                for me in NODES.iter().filter(|me| living.contains(*me)) {
+                    let expected = match *me == living[0] {
+                        true => Turn::SpeakForAll,
+                        false => listen(living[0]),
+                    };
+                    let found = turn(view(manner, me, Lock::Unknown), living);
+                    assert_eq!(found, expected, "{me} {living:?}");
+                    // So it is when PetaSAN chooses no leader.
+                    let left = View {
+                        free_passes: LEFT_FREE,
+                        ..view(Manner::Petasan, me, Lock::Free)
+                    };
+                    assert_eq!(turn(left, living), expected, "{me} {living:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_nobody_knows_the_nodes_it_is_said_twice_rather_than_never() {
+        let alone = view(Manner::Consul, "node3", Lock::Unknown);
+        assert_eq!(turn(alone.clone(), &[]), Turn::SpeakForAll);
+        let known = View {
+            last: Some("node2"),
+            ..alone
+        };
+        assert_eq!(turn(known, &[]), Turn::SpeakForAll);
+    }
+
+    #[test]
+    fn a_node_whose_agent_is_dead_is_silent() {
+        for manner in [Manner::Consul, Manner::Petasan] {
+            let deaf = view(manner, "node2", Lock::Unreachable);
+            assert_eq!(turn(deaf, NODES), Turn::Listen(None));
+        }
+    }
+
+    #[test]
+    fn who_neither_sees_nor_sends_steps_down_if_another_lives() {
+        for manner in [Manner::Consul, Manner::Petasan] {
+            for (living, expected) in [
+                (NODES, Turn::StepDown),
+                (&["node2"], Turn::Speak),
+                (&[], Turn::Speak),
+            ] {
+                let blind = View {
+                    is_cut_off: true,
+                    ..view(manner, "node2", Lock::Ours)
+                };
+                assert_eq!(turn(blind, living), expected, "{living:?}");
+            }
+        }
+        // And leaves the lock alone for a while, unless nobody else takes it.
+        for (rests, free_passes, expected) in [
+            (true, 1, Turn::Listen(None)),
+            (true, LEFT_FREE, Turn::Acquire),
+            (false, 1, Turn::Acquire),
+        ] {
+            let view = View {
+                rests,
+                free_passes,
+                ..view(Manner::Consul, "node2", Lock::Free)
+            };
+            assert_eq!(turn(view, NODES), expected, "{rests} {free_passes}");
+        }
+    }
+
+    #[test]
+    fn a_petasan_leader_that_has_stepped_down_has_one_deputy() {
+        let cases: &[(&str, Lock<'static>, &[&str], Turn)] = &[
+            ("node2", Lock::Ours, NODES, listen("node3")),
+            ("node3", Lock::Held(Some("node2")), NODES, Turn::Speak),
+            ("node10", Lock::Held(Some("node2")), NODES, listen("node3")),
+            // It is alone.
+            ("node2", Lock::Ours, &["node2"], Turn::Speak),
+            // There is another leader.
+            ("node3", Lock::Ours, NODES, Turn::Speak),
+            ("node2", Lock::Held(Some("node10")), NODES, listen("node10")),
+        ];
+        for (me, lock, living, expected) in cases {
+            let view = View {
+                yielded: Some("node2"),
+                ..view(Manner::Petasan, me, *lock)
+            };
+            assert_eq!(turn(view, living), *expected, "{me} {lock:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_by_minutes_is_told() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        // Written at this time by the writer's clock, between two looks by ours.
+        for (written, looked, now, expected) in [
+            (30, 0, 60, None),
+            (60, 0, 60, None),
+            // The timer has rested: nobody knows when it was written.
+            (30, 0, 6000, None),
+            (180, 0, 60, None),
+            (181, 0, 60, Some(121)),
+            (660, 0, 60, Some(600)),
+            (-120, 0, 60, None),
+            (-121, 0, 60, Some(-121)),
+            (-600, 0, 60, Some(-600)),
+        ] {
+            assert_eq!(
+                skew(at(written), at(looked), at(now)),
+                expected,
+                "{written}"
+            );
+        }
+    }
+}
