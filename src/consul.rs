@@ -72,6 +72,8 @@ pub struct Identity {
     pub node: String,
     /// Consul's release, e.g. `1.8.7`.
     pub version: String,
+    /// The name of its datacenter.
+    pub datacenter: Option<String>,
 }
 
 /// What lies below a prefix of the key-value store.
@@ -190,6 +192,7 @@ impl Agent {
         Ok(Some(Identity {
             node: itself.config.node_name,
             version: itself.config.version,
+            datacenter: itself.config.datacenter,
         }))
     }
 
@@ -542,6 +545,7 @@ struct Itself {
 struct ItsConfig {
     node_name: String,
     version: String,
+    datacenter: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -87,7 +87,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     let environment = Environment::of_process();
     let log = log(cli, &environment);
     match dispatch(cli, environment, &log) {
-        Ok(Done::Complete) => ExitCode::SUCCESS,
+        Ok(Done::Complete | Done::Silent) => ExitCode::SUCCESS,
         Ok(Done::Incomplete) => ExitCode::from(1),
         Err(stop) => {
             log.error(format!("{:#}", stop.cause()));

@@ -37,6 +37,10 @@ pub struct Notes {
     pub manner: Option<Manner>,
     /// What Consul calls this node.
     pub node: Option<String>,
+    /// What its datacenter is called.
+    pub datacenter: Option<String>,
+    /// On which machine which agent has told that.
+    pub asked: Option<String>,
     /// The session with which this node holds the lock, or last held it.
     pub session: Option<String>,
     /// Who spoke last, as far as this node knows.

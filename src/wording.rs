@@ -16,6 +16,7 @@ use crate::facts::{Absence, DownOsd, Flag, Membership, OsdId};
 use crate::incident::{Ack, Down, Watch};
 use crate::settings::Hold;
 use crate::silence::Silence;
+use crate::speaker::Skew;
 use crate::text::one_line;
 
 /// The longest name that is written out; a node's or host's name is at most 64 characters on Linux (hostname(7)).
@@ -437,6 +438,22 @@ pub fn list_fitting(names: &[String], columns: usize) -> String {
         line.push_str(name);
     }
     line
+}
+
+/// How far the clock of another node is off, seen from `me`.
+pub fn skew(skew: &Skew, me: &str) -> String {
+    let seconds = std::time::Duration::from_secs(skew.seconds.unsigned_abs());
+    let which = if skew.seconds > 0 {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    format!(
+        "the clock of {} is {} {which} that of {}: look on both with: timedatectl",
+        name(&skew.node),
+        duration(seconds),
+        name(me)
+    )
 }
 
 /// Orders names as people do: `node2` before `node10`.

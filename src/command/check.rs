@@ -10,7 +10,8 @@ use super::deliver::{
 };
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
-use super::{Context, Done, Stop, print, print_json, silence, watchers};
+use super::share::{self, Part, Purpose, Share, When};
+use super::{Context, Done, Stop, print, print_json, save, silence, watchers};
 use crate::alert::{Outcome, Present, Rules, State as CheckState, judge_pass};
 use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
@@ -61,8 +62,22 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
         context.log.error(problem);
     }
 
+    let mut state = loaded.state;
+    let purpose = match lock {
+        Some(_) => Purpose::Pass,
+        None => Purpose::Look,
+    };
+    let share = match (share::take_part(context, &mut state, purpose), &lock) {
+        (Part::Alone, _) | (Part::Listener(_), None) => None,
+        (Part::Speaker(share), _) => Some(share),
+        (Part::Listener(share), Some(lock)) => {
+            return listen(context, lock, state, *share, begin, options);
+        }
+    };
+
     let sight = observe::observe(context);
-    let mut pass = Pass::judge(context, loaded.state, sight, lock.is_some());
+    let mut pass = Pass::judge(context, state, sight, lock.is_some());
+    pass.share = share;
     pass.report_causes(context, options);
     let (last_pass, tally) = pass.finish(context, lock.as_ref(), begin, options);
     if lock.is_some() {
@@ -92,8 +107,52 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
     })
 }
 
+/// A pass in which another node speaks: what that shares is kept here as well.
+fn listen(
+    context: &Context,
+    lock: &Lock,
+    mut state: State,
+    mut share: Share,
+    begin: Instant,
+    options: cli::Check,
+) -> Result<Done, Stop> {
+    let words = share.who_speaks();
+    context.log.info(&words);
+    // What was told or queued here alone, while nothing could be shared, is not to wait until this node speaks.
+    share.publish(context, &mut state, When::Ahead);
+    if share.has_changed() {
+        save(context, lock, &mut state)?;
+    }
+    if options.format.json {
+        print_json(&Document {
+            version: 1,
+            dry_run: false,
+            started: context.now,
+            duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+            speaker: share.speaker().map(str::to_owned),
+            checks: Vec::new(),
+            silences: Vec::new(),
+            alerts: Vec::new(),
+            mail: MailDocument {
+                sent: 0,
+                queued: state.queue.len(),
+                held: None,
+                dropped: 0,
+            },
+        })?;
+    } else if output::stdout_is_terminal() {
+        print(&format!("{words}\n"))?;
+    }
+    Ok(match share.has_trouble() {
+        true => Done::Incomplete,
+        false => Done::Silent,
+    })
+}
+
 /// A pass after judging.
 struct Pass {
+    /// What the nodes share, where they do.
+    share: Option<Box<Share>>,
     state: State,
     alerts: Vec<Told>,
     /// What was told as it is to those who have come since.
@@ -127,7 +186,12 @@ impl Pass {
         let recipients = &route.recipients;
         let recovery = recovery(context);
         let mut forgotten = Vec::new();
-        let State { memory, queue, .. } = &mut state;
+        let State {
+            memory,
+            queue,
+            told,
+            ..
+        } = &mut state;
         let audiences = &mut memory.audiences;
         if roll == Roll::Whole && !recipients.is_empty() {
             let tell = |entry: &Entry| forgotten.push(entry.clone());
@@ -154,8 +218,13 @@ impl Pass {
         bring_up_to_date(memory, queue, present);
         let end = |hours: &QuietHours| hours.end(context.now, &context.zone);
         queue.keep_hours(recipients, end, context.now);
+        if !told.is_empty() {
+            // Another node has told the same while the two could not know of each other.
+            queue.remove(&told.ids());
+        }
         state.cluster = Some(cluster);
         Pass {
+            share: None,
             state,
             alerts,
             caught_up,
@@ -240,10 +309,16 @@ impl Pass {
         begin: Instant,
         options: cli::Check,
     ) -> (LastPass, Result<Tally, Stop>) {
+        // A successor must know what is to be sent before the first of it leaves.
+        self.publish(context, When::Due);
         let tally = match lock {
-            Some(lock) => self.mail(context, lock, begin),
-            None => Ok(Tally::default()),
+            Some(lock) if !self.has_lost_the_voice() => self.mail(context, lock, begin),
+            _ => Ok(Tally::default()),
         };
+        if let Some(share) = &mut self.share {
+            share.take_down_sent(&mut self.state);
+        }
+        self.publish(context, When::News);
         if tally.is_ok() {
             self.report_left_over(context, options);
         }
@@ -252,6 +327,7 @@ impl Pass {
             duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
             complete: tally.is_ok() && self.is_complete(options),
         };
+        self.end_share(context, tally.as_ref().ok());
         let (Some(lock), Ok(tally)) = (lock, &tally) else {
             return (last_pass, tally);
         };
@@ -259,6 +335,33 @@ impl Pass {
         let saved = self.save(context, lock, self.safe()).map_err(Stop::State);
         last_pass.complete &= saved.is_ok() && self.away.is_none();
         (last_pass, saved.map(|()| *tally))
+    }
+
+    fn publish(&mut self, context: &Context, when: When) {
+        if let Some(share) = &mut self.share {
+            share.publish(context, &mut self.state, when);
+        }
+    }
+
+    fn has_lost_the_voice(&self) -> bool {
+        self.share
+            .as_ref()
+            .is_some_and(|share| share.has_lost_the_voice())
+    }
+
+    /// Takes down whether this node could do anything at all.
+    fn end_share(&mut self, context: &Context, tally: Option<&Tally>) {
+        let is_ceph = |check: &CheckName| *check != CheckName::Nodes;
+        let mut ceph = self.outcomes().filter(|(check, _)| is_ceph(check));
+        let blind = ceph.next().is_some_and(|(_, first)| {
+            first.state == CheckState::Unknown
+                && ceph.all(|(_, outcome)| outcome.state == CheckState::Unknown)
+        });
+        drop(ceph);
+        let mute = tally.is_some_and(|tally| tally.no_way_out);
+        if let Some(share) = &mut self.share {
+            share.end(context, blind || mute);
+        }
     }
 
     /// When what the pass has found must be safe from a power cut. A pass that raised nothing and leaves no mail adds
@@ -297,7 +400,16 @@ impl Pass {
         }
         let time = mail_time(begin.elapsed());
         let queue = &mut self.state.queue;
-        deliver(context, lock, queue, &self.route.ways, time, &stopping)
+        let share = self.share.as_deref();
+        deliver(
+            context,
+            lock,
+            queue,
+            &self.route.ways,
+            time,
+            &stopping,
+            share,
+        )
     }
 
     /// Says why mail stays, each cause in one line, also when none was due: the exit status alone explains nothing.
@@ -311,7 +423,8 @@ impl Pass {
     /// Whether every check was carried out in whole and no mail is left over.
     fn is_complete(&self, options: cli::Check) -> bool {
         let checked = self.outcomes().all(|(_, outcome)| outcome.error.is_none());
-        checked && (options.dry_run || self.state.queue.has_nothing_left_over())
+        let shared = self.share.as_ref().is_none_or(|share| !share.has_trouble());
+        checked && shared && (options.dry_run || self.state.queue.has_nothing_left_over())
     }
 
     fn document(
@@ -326,6 +439,7 @@ impl Pass {
             dry_run: options.dry_run,
             started: context.now,
             duration_ms,
+            speaker: None,
             checks: self
                 .outcomes()
                 .map(|(&name, outcome)| CheckDocument {
@@ -427,6 +541,9 @@ struct Document<'a> {
     dry_run: bool,
     started: Timestamp,
     duration_ms: u64,
+    /// Who speaks, where this node is silent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speaker: Option<String>,
     checks: Vec<CheckDocument>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silences: Vec<silence::Document<'a>>,

@@ -14,6 +14,7 @@ use signal_hook::flag;
 
 use self::through::{Ended, Outcome, Through, compose};
 use super::route::sender;
+use super::share::Share;
 use super::{Context, Stop};
 use crate::alert::Alert;
 use crate::fallback::{self, Handover};
@@ -66,6 +67,8 @@ pub struct Tally {
     pub failed: usize,
     /// Mails given up after the last attempt.
     pub dropped: usize,
+    /// There were mails to be sent, and no way out could be used at all.
+    pub no_way_out: bool,
 }
 
 /// Set when whoever started petanotify wants it to end (SIGTERM, as systemd sends it; SIGINT, from a keyboard).
@@ -104,6 +107,7 @@ pub fn deliver(
     ways: &Ways,
     time: Duration,
     stopping: &Stopping,
+    share: Option<&Share>,
 ) -> Result<Tally, Stop> {
     let sent = context.store.sent_list(lock).map_err(Stop::State)?;
     let due = queue.due(context.now);
@@ -112,11 +116,13 @@ pub fn deliver(
         stopping,
         record: Record {
             context,
+            share,
             sent: Mutex::new(sent),
         },
         deadline: Instant::now() + time,
         progress: context.log.counting("tried", due.len(), "mail"),
         trials: due.into_iter().map(Trial::new).collect(),
+        no_way_out: !ways.relays.is_empty(),
     };
     pass.try_servers(ways)?;
     if let Some(command) = &ways.fallback {
@@ -124,9 +130,11 @@ pub fn deliver(
     }
     pass.report_untried();
     let fallback_after = ways.fallback.as_ref().map(|command| command.after);
+    let no_way_out = pass.no_way_out && !pass.trials.iter().any(Trial::is_sent);
     let attempts = pass.attempts(fallback_after);
     let mut tally = Tally {
         sent: attempts.values().filter(|a| **a == Attempt::Sent).count(),
+        no_way_out,
         ..Tally::default()
     };
     let max_attempts = context.settings.smtp.max_attempts;
@@ -141,16 +149,26 @@ pub fn deliver(
 /// Where sent mails are written down, by whichever thread has sent them.
 struct Record<'a> {
     context: &'a Context,
+    /// What the nodes share, where they do.
+    share: Option<&'a Share>,
     sent: Mutex<SentList>,
 }
 
 impl Record<'_> {
+    /// Whether another node speaks by now, and sends what is left.
+    fn is_silenced(&self) -> bool {
+        self.share.is_some_and(Share::has_lost_the_voice)
+    }
+
     /// The mail is on disk as sent when this returns. `how` is for the log.
     fn sent(&self, entry: &Entry, how: impl fmt::Display) -> Result<(), Stop> {
         let mut list = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let written = list.add(&entry.id);
         drop(list);
         written.map_err(Stop::State)?;
+        if let Some(share) = self.share {
+            share.note(self.context, &entry.id);
+        }
         let log = &self.context.log;
         let attempt = entry.attempts.saturating_add(1);
         log.notice(format_args!(
@@ -192,6 +210,10 @@ impl<'a> Trial<'a> {
         self.course == Course::Open
     }
 
+    fn is_sent(&self) -> bool {
+        self.course == Course::Sent
+    }
+
     /// Notes what a server made of it; `None` where it was not asked.
     fn answer(&mut self, delivery: Option<Delivery>, ended: Option<&Ended>) {
         let rebuff = match (delivery, ended) {
@@ -231,12 +253,14 @@ struct Pass<'a> {
     progress: Progress,
     /// All that is due, in the order in which it is to be tried.
     trials: Vec<Trial<'a>>,
+    /// No server that was tried could be used.
+    no_way_out: bool,
 }
 
 impl<'a> Pass<'a> {
     /// Whether nothing more is to be begun.
     fn is_over(&self) -> bool {
-        self.stopping.is_set() || Instant::now() >= self.deadline
+        self.stopping.is_set() || self.record.is_silenced() || Instant::now() >= self.deadline
     }
 
     fn open(&mut self) -> impl Iterator<Item = &mut Trial<'a>> {
@@ -268,6 +292,7 @@ impl<'a> Pass<'a> {
                 ways_left: u32::try_from(ways_left).unwrap_or(u32::MAX),
             };
             let Outcome { answers, ended } = through.send_all();
+            self.no_way_out &= matches!(ended, Some(Ended::Down(_)));
             for (trial, answer) in self.open().zip(answers) {
                 trial.answer(answer, ended.as_ref());
             }
@@ -316,7 +341,7 @@ impl<'a> Pass<'a> {
         for (done, trial) in (before..).zip(open.filter(|trial| waited(trial))) {
             self.progress.reached(done);
             let left = deadline.saturating_duration_since(Instant::now());
-            if unusable.is_none() && (stopping.is_set() || left < least) {
+            if unusable.is_none() && (stopping.is_set() || record.is_silenced() || left < least) {
                 break;
             }
             let handover = match (&unusable, compose(trial.entry, &mut composer)) {

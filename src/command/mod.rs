@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod observe;
 pub mod queue;
 pub mod route;
+pub mod share;
 pub mod silence;
 pub mod status;
 pub mod test_mail;
@@ -67,6 +68,8 @@ impl Context {
 pub enum Done {
     /// Everything was done.
     Complete,
+    /// Nothing was to be done, for another node speaks.
+    Silent,
     /// Done and saved, but a check could not be carried out or mail stays queued; or what a command was asked for could not
     /// be had. The causes are on standard error already.
     Incomplete,

@@ -511,6 +511,7 @@ fn an_agent_says_who_it_is_if_the_token_may_know() {
     let node1 = Identity {
         node: "node1".to_owned(),
         version: "1.8.7".to_owned(),
+        datacenter: Some("petasan".to_owned()),
     };
     assert_eq!(agent(&address).identity(&log()).unwrap(), Some(node1));
     let (address, _received) = serve(|_| http("403 Forbidden", "", "Permission denied"));

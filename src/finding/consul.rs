@@ -83,7 +83,7 @@ pub fn not_asked() -> Finding {
 fn agent(seen: &Seen, answers: &Answers) -> Finding {
     let mut words = vec![seen.address.clone()];
     match &answers.identity {
-        Ok(Some(Identity { node, version })) => {
+        Ok(Some(Identity { node, version, .. })) => {
             words.push(wording::name(node));
             words.push(format!("version {version}"));
         }
@@ -220,6 +220,7 @@ mod tests {
             identity: Ok(Some(Identity {
                 node: "node1".to_owned(),
                 version: "1.8.7".to_owned(),
+                datacenter: None,
             })),
             leader: Ok(Some("10.0.0.2:8300".to_owned())),
             nodes: Some(Ok(Membership {

@@ -39,7 +39,7 @@ pub fn init(
         )));
     };
     match write(&path) {
-        Ok(Done::Complete) => {}
+        Ok(Done::Complete | Done::Silent) => {}
         Ok(Done::Incomplete) => {
             log.error(format!(
                 "{} is there already and is left as it is; to compare with the example: \

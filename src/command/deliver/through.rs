@@ -189,7 +189,8 @@ impl Through<'_> {
         let mut course = lock(course);
         if course.ended.is_none() {
             let now = Instant::now();
-            if self.stopping.is_set() || now >= self.deadline {
+            let silenced = self.record.is_silenced();
+            if self.stopping.is_set() || silenced || now >= self.deadline {
                 course.ended = Some(Ended::PassOver);
             } else if now >= course.until {
                 course.ended = Some(Ended::TooSlow(now - course.since));

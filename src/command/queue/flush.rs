@@ -47,7 +47,7 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
             context.log = context.log.leaving_the_account_to_stdout();
             let queue = &mut state.queue;
             let stopping = Stopping::watch();
-            deliver(&context, &lock, queue, &ways, time, &stopping)?;
+            deliver(&context, &lock, queue, &ways, time, &stopping, None)?;
             save(&context, &lock, &mut state)?;
             delivered = true;
         }
