@@ -53,6 +53,8 @@ pub struct View {
     pub now: Timestamp,
     /// Where the state is kept.
     pub file: PathBuf,
+    /// Who of several nodes speaks, and what is odd about them; nothing where there is one.
+    pub voice: Vec<String>,
 }
 
 /// Draws the screen. No line is wider than the terminal (from 40 columns on), and where it has 60 columns and 24 rows, all of it
@@ -122,6 +124,7 @@ impl<'a> Screen<'a> {
         bottom.extend(self.silences(&state.memory));
         bottom.extend(self.maintenance(&state.memory));
         bottom.extend(self.last_pass(last));
+        bottom.extend(self.voice());
         bottom.extend(self.queue(&state.queue));
 
         let fixed = checks.iter().map(|(lines, _)| lines.len()).sum::<usize>();
@@ -452,6 +455,18 @@ impl<'a> Screen<'a> {
             let why = "the timer may be dead, and what stands above is old; look with:";
             lines.extend(self.told(Paint::Bad, why, 2));
             lines.extend(self.told(Paint::Bad, "systemctl status petanotify.timer", 1));
+        }
+        lines
+    }
+
+    /// Who of several nodes speaks.
+    fn voice(&self) -> Vec<String> {
+        let Some((speaks, odd)) = self.view.voice.split_first() else {
+            return Vec::new();
+        };
+        let mut lines = vec![self.labelled("speaks", Paint::Plain, speaks)];
+        for odd in odd {
+            lines.extend(self.told(Paint::Doubtful, odd, 2));
         }
         lines
     }
@@ -815,6 +830,7 @@ mod tests {
             zone: TimeZone::UTC,
             now: at(NOW),
             file: "/var/lib/petanotify/state.json".into(),
+            voice: Vec::new(),
         }
     }
 

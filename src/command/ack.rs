@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::share::Purpose;
 use super::{Context, Done, Stop, load_to_change, print, print_json, save, user};
 use crate::alert::{Memory, Topic};
 use crate::cli;
@@ -16,7 +17,7 @@ use crate::words::{Language, Words};
 /// # Errors
 /// See [`Stop`]: the lock can't be had, the state not be read or written.
 pub fn ack(context: &Context, options: &cli::Ack) -> Result<Done, Stop> {
-    let (lock, mut state) = load_to_change(context)?;
+    let (mut change, mut state) = load_to_change(context, Purpose::Change)?;
     let topics = match select(&state.memory, &options.incidents) {
         Ok(topics) => topics,
         Err(unknown) => {
@@ -43,7 +44,7 @@ pub fn ack(context: &Context, options: &cli::Ack) -> Result<Done, Stop> {
         state.memory.acknowledge(*topic, ack.clone());
     }
     if !topics.is_empty() {
-        save(context, &lock, &mut state)?;
+        save(context, &mut change, &mut state)?;
     }
     let memory = &state.memory;
     if options.format.json {

@@ -11,7 +11,7 @@ use super::deliver::{
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
 use super::share::{self, Part, Purpose, Share, When};
-use super::{Context, Done, Stop, print, print_json, save, silence, watchers};
+use super::{Context, Done, Stop, keep, print, print_json, silence, watchers};
 use crate::alert::{Outcome, Present, Rules, State as CheckState, judge_pass};
 use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
@@ -121,7 +121,7 @@ fn listen(
     // What was told or queued here alone, while nothing could be shared, is not to wait until this node speaks.
     share.publish(context, &mut state, When::Ahead);
     if share.has_changed() {
-        save(context, lock, &mut state)?;
+        keep(context, lock, &mut state)?;
     }
     if options.format.json {
         print_json(&Document {

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use self::share::{Purpose, Share, When};
 use crate::output::{self, Log, Style};
 use crate::replace::Safe;
 use crate::settings::Settings;
@@ -124,15 +125,37 @@ fn lock(context: &Context) -> Result<Lock, Stop> {
     })
 }
 
-/// Takes the lock and loads the state for a command run by hand that changes it, and says what was wrong with its files.
-fn load_to_change(context: &Context) -> Result<(Lock, State), Stop> {
+/// What a command run by hand holds that changes the state.
+struct Change {
+    lock: Lock,
+    /// What the nodes share, where they do.
+    share: Option<Box<Share>>,
+}
+
+/// Takes the lock and loads the state for a command run by hand that changes it, as far as the nodes share it what they do;
+/// and says what was wrong with its files.
+fn load_to_change(context: &Context, purpose: Purpose) -> Result<(Change, State), Stop> {
     let lock = lock(context)?;
     let loaded = context.store.load(&lock, context.now);
     let loaded = loaded.map_err(Stop::State)?;
     for problem in &loaded.problems {
         context.log.error(problem);
     }
-    Ok((lock, loaded.state))
+    let mut state = loaded.state;
+    let share = share::take_part(context, &mut state, purpose).into_share();
+    Ok((Change { lock, share }, state))
+}
+
+/// Reads the state for a command that only looks, as far as the nodes share it what they do; and says what was wrong with its
+/// files.
+fn read_to_look(context: &Context) -> Result<(State, Option<Box<Share>>), Stop> {
+    let loaded = context.store.read(context.now).map_err(Stop::State)?;
+    for problem in loaded.problems {
+        context.log.warning(problem);
+    }
+    let mut state = loaded.state;
+    let share = share::take_part(context, &mut state, Purpose::Look).into_share();
+    Ok((state, share))
 }
 
 /// Who is at work here, by the login name: behind sudo(8) it is in `SUDO_USER`.
@@ -142,8 +165,16 @@ fn user(context: &Context) -> Option<String> {
     names.next().map(|name| wording::name(&name))
 }
 
-/// Saves the state for a command run by hand, and says so where it can't be kept in its own place.
-fn save(context: &Context, lock: &Lock, state: &mut State) -> Result<(), Stop> {
+/// Saves the state for a command run by hand, for all nodes if they share it.
+fn save(context: &Context, change: &mut Change, state: &mut State) -> Result<(), Stop> {
+    if let Some(share) = &mut change.share {
+        share.publish(context, state, When::Always);
+    }
+    keep(context, &change.lock, state)
+}
+
+/// Saves the state on this node, and says so where it can't be kept in its own place.
+fn keep(context: &Context, lock: &Lock, state: &mut State) -> Result<(), Stop> {
     match context
         .store
         .save(lock, state, Safe::Now)

@@ -6,7 +6,7 @@ pub mod show;
 
 use serde::Serialize;
 
-use super::{Context, Done, Stop, print, print_json};
+use super::{Context, Done, Stop, print, print_json, read_to_look};
 use crate::cli::Json;
 use crate::incident::age;
 use crate::message;
@@ -20,11 +20,8 @@ use crate::words::Words;
 /// # Errors
 /// The state can't be read.
 pub fn list(context: &Context, format: Json) -> Result<Done, Stop> {
-    let loaded = context.store.read(context.now).map_err(Stop::State)?;
-    for problem in loaded.problems {
-        context.log.warning(problem);
-    }
-    let queue = loaded.state.queue;
+    let (state, _) = read_to_look(context)?;
+    let queue = state.queue;
     if format.json {
         print_json(&Document {
             version: 1,

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
+use jiff::Timestamp;
+
 use self::notes::NotesFile;
 use self::store::{Found, Keys, NOTED_TOGETHER, Tree};
 use super::Context;
@@ -47,6 +49,16 @@ pub enum Part {
     Listener(Box<Share>),
 }
 
+impl Part {
+    /// What the nodes share, where they do.
+    pub fn into_share(self) -> Option<Box<Share>> {
+        match self {
+            Part::Alone => None,
+            Part::Speaker(share) | Part::Listener(share) => Some(share),
+        }
+    }
+}
+
 /// The shared memory as this node has found it, and what it may do there.
 pub struct Share {
     agent: Agent,
@@ -72,6 +84,8 @@ pub struct Share {
     speaker: Option<String>,
     /// What this node remembers has changed by what is shared.
     changed: bool,
+    /// The pass before, if this node took part then.
+    last_look: Option<Timestamp>,
 }
 
 /// The mails that were sent in this pass.
@@ -94,6 +108,8 @@ pub enum Purpose {
     Look,
     /// To add a word, e.g. a silence, whoever speaks.
     Change,
+    /// To send what is pending, unless another node speaks.
+    Send,
 }
 
 /// What became of a publication.
@@ -131,6 +147,7 @@ pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part
         .or(notes.datacenter.as_deref())
         .or(state.cluster.as_deref());
     let keys = Keys::of(&settings.prefix, cluster.unwrap_or(super::check::NAMELESS));
+    let last_look = notes.looked_at;
     let mut share = Share {
         base: Base::of(state),
         shared: essence(state),
@@ -146,6 +163,7 @@ pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part
         trouble: false,
         speaker: None,
         changed: false,
+        last_look,
     };
     let speaks = share.settle(context, manner, purpose);
     share.take_up(context, state);
@@ -184,21 +202,16 @@ impl Share {
     /// Finds out whose turn it is, and takes the lock if it is this node's. Whether it speaks.
     fn settle(&mut self, context: &Context, manner: Manner, purpose: Purpose) -> bool {
         let log = &context.log;
-        let freshness = match purpose {
-            // It is not worth waiting for a leader.
-            Purpose::Look => Freshness::Stale,
-            Purpose::Pass | Purpose::Change => Freshness::Consistent,
-        };
-        let read = Tree::read(&self.agent, &self.keys, freshness, log);
+        let read = Tree::read(&self.agent, &self.keys, Freshness::Consistent, log);
         let held = match &read {
-            Ok(tree) => self.holder(manner, tree, freshness, log),
+            Ok(tree) => self.holder(manner, tree, log),
             Err(_) => Ok(Held::Nobody),
         };
         let (tree, held, lock) = match (read, held) {
             (Ok(tree), Ok(held)) => (Some(tree), held, None),
             (Err(failure), _) | (_, Err(failure)) => {
-                let lock = self.report_unreadable(context, failure);
-                let stale = (lock == Lock::Unknown && freshness == Freshness::Consistent)
+                let lock = self.report_unreadable(context, failure, purpose);
+                let stale = (lock == Lock::Unknown)
                     .then(|| Tree::read(&self.agent, &self.keys, Freshness::Stale, log).ok());
                 self.writes.store(false, Ordering::Relaxed);
                 (stale.flatten(), Held::Nobody, Some(lock))
@@ -208,7 +221,16 @@ impl Share {
         self.found = tree.map_or(Found::Nothing, Found::Tree);
         if purpose != Purpose::Pass {
             self.speaker = match held {
-                Held::Ours(_) => Some(self.me.clone()),
+                Held::Ours(session) => {
+                    if purpose == Purpose::Send {
+                        let key = match manner {
+                            Manner::Consul => self.keys.lock(),
+                            Manner::Petasan => LEADER_KEY.to_owned(),
+                        };
+                        self.fence.push(Step::CheckSession { key, session });
+                    }
+                    Some(self.me.clone())
+                }
                 Held::By(node) => node,
                 Held::Nobody => None,
             };
@@ -319,7 +341,6 @@ impl Share {
         &mut self,
         manner: Manner,
         tree: &Tree,
-        freshness: Freshness,
         log: &crate::output::Log,
     ) -> Result<Held, Failure> {
         match manner {
@@ -331,7 +352,7 @@ impl Share {
                 Some((_, node)) => Held::By(Some(node.clone()).filter(|node| !node.is_empty())),
             }),
             Manner::Petasan => {
-                let entry = self.agent.read_entry(LEADER_KEY, freshness, log)?;
+                let entry = (self.agent).read_entry(LEADER_KEY, Freshness::Consistent, log)?;
                 let Some(session) = entry.and_then(|entry| entry.session) else {
                     return Ok(Held::Nobody);
                 };
@@ -349,8 +370,20 @@ impl Share {
         }
     }
 
-    fn report_unreadable(&mut self, context: &Context, failure: Failure) -> Lock<'static> {
+    fn report_unreadable(
+        &mut self,
+        context: &Context,
+        failure: Failure,
+        purpose: Purpose,
+    ) -> Lock<'static> {
         let log = &context.log;
+        if purpose != Purpose::Pass {
+            log.warning(format!(
+                "this is what {} knew last, for what the nodes share cannot be read: {failure}",
+                self.me
+            ));
+            return Lock::Unknown;
+        }
         match failure {
             Failure::NoQuorum(error) => {
                 log.warning(format!("the shared memory cannot be read: {error:#}"));
@@ -912,6 +945,26 @@ impl Share {
         self.changed
     }
 
+    /// Who speaks, if it is known to be another node.
+    pub fn other_speaker(&self) -> Option<&str> {
+        self.speaker().filter(|speaker| *speaker != self.me)
+    }
+
+    /// When this node took part the last time, as a speaker or silent.
+    pub fn last_look(&self) -> Option<Timestamp> {
+        self.last_look
+    }
+
+    /// What Consul calls this node.
+    pub fn node(&self) -> &str {
+        &self.me
+    }
+
+    /// How far the clock of the node is off that last published.
+    pub fn skew(&self) -> Option<&Skew> {
+        self.notes.skew.as_ref()
+    }
+
     /// Who speaks, as far as this node knows.
     pub fn speaker(&self) -> Option<&str> {
         self.speaker.as_deref()
@@ -920,6 +973,17 @@ impl Share {
     /// Whether something is wrong that an admin must mend.
     pub fn has_trouble(&self) -> bool {
         self.trouble
+    }
+
+    /// Who speaks, in words for `status`.
+    pub fn voice(&self) -> Vec<String> {
+        let voice = match self.speaker() {
+            Some(speaker) if speaker == self.me => format!("{}, this node", wording::name(speaker)),
+            Some(speaker) => format!("{}; this is {}", wording::name(speaker), self.me),
+            None => format!("nobody is known to; this is {}", self.me),
+        };
+        let skew = self.skew().map(|skew| wording::skew(skew, &self.me));
+        [voice].into_iter().chain(skew).collect()
     }
 
     /// Who speaks, in words for the log.

@@ -6,7 +6,8 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Context, Done, Stop, load_to_change, print, print_json, save, user};
+use super::share::Purpose;
+use super::{Context, Done, Stop, load_to_change, print, print_json, read_to_look, save, user};
 use crate::alert::Memory;
 use crate::check::CheckName;
 use crate::cli;
@@ -45,7 +46,7 @@ pub fn add(context: &Context, options: &cli::SilenceAdd) -> Result<Done, Stop> {
             .checked_add(length.unwrap_or_default())
             .map_err(|error| usage(error.to_string()))?,
     };
-    let (lock, mut state) = load_to_change(context)?;
+    let (mut change, mut state) = load_to_change(context, Purpose::Change)?;
     let silences = &mut state.memory.silences;
     silences.retain(|silence| !silence.is_over(now));
     if silences.len() >= MOST {
@@ -53,7 +54,7 @@ pub fn add(context: &Context, options: &cli::SilenceAdd) -> Result<Done, Stop> {
             "{MOST} silences last already, which is the most there can be; end one with: petanotify silence end"
         )));
     }
-    let silence = Silence {
+    let mut silence = Silence {
         id: silence::next_id(silences),
         scope,
         since: now,
@@ -62,7 +63,13 @@ pub fn add(context: &Context, options: &cli::SilenceAdd) -> Result<Done, Stop> {
         by: user(context),
     };
     silences.push(silence.clone());
-    save(context, &lock, &mut state)?;
+    save(context, &mut change, &mut state)?;
+    // From another node one may have come at the same time, and have the number now.
+    let mut silences = state.memory.silences.iter();
+    let is_it = |other: &&Silence| other.since == silence.since && other.scope == silence.scope;
+    if let Some(saved) = silences.find(is_it) {
+        silence.id = saved.id;
+    }
     if options.format.json {
         print_json(&Changed {
             version: 1,
@@ -102,11 +109,8 @@ fn down_now(scope: &Scope, memory: &Memory, rules: &RootCause) -> Vec<String> {
 /// # Errors
 /// The state can't be read.
 pub fn list(context: &Context, format: cli::Json) -> Result<Done, Stop> {
-    let loaded = context.store.read(context.now).map_err(Stop::State)?;
-    for problem in loaded.problems {
-        context.log.warning(problem);
-    }
-    let lasting = lasting(&loaded.state.memory, context.now);
+    let (state, _) = read_to_look(context)?;
+    let lasting = lasting(&state.memory, context.now);
     if format.json {
         print_json(&All {
             version: 1,
@@ -176,7 +180,7 @@ fn table(silences: &[&Silence], context: &Context) -> String {
 /// # Errors
 /// See [`Stop`]: the lock can't be had, the state not be read or written.
 pub fn end(context: &Context, options: &cli::SilenceEnd) -> Result<Done, Stop> {
-    let (lock, mut state) = load_to_change(context)?;
+    let (mut change, mut state) = load_to_change(context, Purpose::Change)?;
     let lasting: Vec<Silence> = (lasting(&state.memory, context.now).into_iter())
         .cloned()
         .collect();
@@ -194,7 +198,7 @@ pub fn end(context: &Context, options: &cli::SilenceEnd) -> Result<Done, Stop> {
     let ended: Vec<Silence> = lasting.into_iter().filter(|s| is_meant(s)).collect();
     if !ended.is_empty() {
         state.memory.silences.retain(|silence| !is_meant(silence));
-        save(context, &lock, &mut state)?;
+        save(context, &mut change, &mut state)?;
     }
     if options.format.json {
         print_json(&Ended {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Context, Done, Stop, print, print_json, silence};
+use super::share::Share;
+use super::{Context, Done, Stop, print, print_json, read_to_look, silence};
 use crate::alert::{Memory, Outcome};
 use crate::check::CheckName;
 use crate::check::capacity::Reading;
@@ -21,20 +22,29 @@ use crate::state::{LastPass, State};
 /// # Errors
 /// The state can't be read.
 pub fn status(context: &Context, format: Json) -> Result<Done, Stop> {
-    let loaded = context.store.read(context.now).map_err(Stop::State)?;
-    for problem in loaded.problems {
-        context.log.warning(problem);
+    let (mut state, share) = read_to_look(context)?;
+    // Of the passes of the node that speaks not each is published: that this one's timer runs, its own passes tell.
+    if let (Some(last), Some(own)) = (
+        &mut state.last_pass,
+        share.as_deref().and_then(Share::last_look),
+    ) {
+        last.started = last.started.max(own);
     }
+    let nodes = share.as_deref().map(Nodes::of);
     if format.json {
-        print_json(&Document::of(&loaded.state, context.now))?;
+        print_json(&Document {
+            nodes,
+            ..Document::of(&state, context.now)
+        })?;
     } else {
         let view = View {
             style: context.style,
             zone: context.zone.clone(),
             now: context.now,
             file: context.store.file().to_owned(),
+            voice: share.as_deref().map(Share::voice).unwrap_or_default(),
         };
-        print(&screen::draw(&loaded.state, &view))?;
+        print(&screen::draw(&state, &view))?;
     }
     Ok(Done::Complete)
 }
@@ -44,6 +54,9 @@ pub fn status(context: &Context, format: Json) -> Result<Done, Stop> {
 struct Document<'a> {
     version: u32,
     cluster: Option<&'a str>,
+    /// Where several nodes share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Nodes<'a>>,
     last_pass: Option<&'a LastPass>,
     checks: Vec<Check<'a>>,
     capacity: Option<&'a Reading>,
@@ -54,6 +67,26 @@ struct Document<'a> {
     down: DownNow<'a>,
     flapping: DownNow<'a>,
     queue: Pending<'a>,
+}
+
+/// Who of several nodes speaks.
+#[derive(Serialize)]
+struct Nodes<'a> {
+    /// Who tells this.
+    this: &'a str,
+    speaker: Option<&'a str>,
+    /// Seconds that the clock of the node that last published is ahead of this one's at the least.
+    clock_ahead: Option<i64>,
+}
+
+impl<'a> Nodes<'a> {
+    fn of(share: &'a Share) -> Self {
+        Nodes {
+            this: share.node(),
+            speaker: share.speaker(),
+            clock_ahead: share.skew().map(|skew| skew.seconds),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -142,6 +175,7 @@ impl<'a> Document<'a> {
         Document {
             version: 1,
             cluster: state.cluster.as_deref(),
+            nodes: None,
             last_pass: state.last_pass.as_ref(),
             checks: outcomes
                 .map(|(&name, outcome)| Check { name, outcome })

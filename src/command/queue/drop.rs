@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{Message, line};
 use crate::cli;
-use crate::command::{Context, Done, Stop, load_to_change, print, print_json, save};
+use crate::command::share::Purpose;
+use crate::command::{Context, Done, Stop, load_to_change, print, print_json, read_to_look, save};
 use crate::queue::{Entry, MailId, Queue};
 use crate::selection::select;
 use crate::wording;
@@ -26,7 +27,7 @@ pub fn give_up(context: &Context, options: &cli::Drop) -> Result<Done, Stop> {
     } else {
         None
     };
-    let (lock, mut state) = load_to_change(context)?;
+    let (mut change, mut state) = load_to_change(context, Purpose::Change)?;
     let chosen: Vec<&Entry> = match (&agreed, options.all) {
         (Some(agreed), _) => (state.queue.iter())
             .filter(|entry| agreed.contains(&entry.id))
@@ -53,7 +54,7 @@ pub fn give_up(context: &Context, options: &cli::Drop) -> Result<Done, Stop> {
         .collect();
     if !ids.is_empty() {
         state.queue.remove(&ids);
-        save(context, &lock, &mut state)?;
+        save(context, &mut change, &mut state)?;
     }
     if options.format.json {
         print_json(&Document {
@@ -85,8 +86,8 @@ fn ask(context: &Context) -> Result<Option<HashSet<MailId>>, Stop> {
             "queue drop --all asks first, and here is no terminal to ask on: say --yes as well to drop all mails unasked"
         )));
     }
-    let loaded = context.store.read(context.now).map_err(Stop::State)?;
-    let queue: Queue = loaded.state.queue;
+    let (state, _) = read_to_look(context)?;
+    let queue: Queue = state.queue;
     let agreed = queue.iter().map(|entry| entry.id.clone()).collect();
     if queue.is_empty() || asked(queue.len()).map_err(Stop::Output)? {
         return Ok(Some(agreed));

@@ -10,10 +10,12 @@ use crate::cli::Json;
 use crate::command::deliver::{Stopping, deliver, mail_time, report_left_over};
 use crate::command::observe::Keep;
 use crate::command::route::{Route, recovery};
+use crate::command::share::Purpose;
 use crate::command::{Context, Done, Stop, load_to_change, print, print_json, save};
 use crate::message;
 use crate::queue::{Entry, MailId, Queue};
 use crate::state::State;
+use crate::wording;
 use crate::words::Words;
 
 /// Tries all pending mails once, for as long as a pass may take, and saves what became of them. The cluster is not checked.
@@ -23,7 +25,7 @@ use crate::words::Words;
 /// The lock can't be had, or the state not be read or written: see [`Stop`].
 pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
     let begin = Instant::now();
-    let (lock, mut state) = load_to_change(&context)?;
+    let (mut change, mut state) = load_to_change(&context, Purpose::Send)?;
     let mut before = Vec::new();
     let mut delivered = false;
     if !state.queue.is_empty() {
@@ -34,8 +36,17 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
         before.extend(state.queue.iter().cloned());
         state.queue.make_due();
         // What is to be sent is on disk, addressed as it will be, before the first of it leaves.
-        save(&context, &lock, &mut state)?;
-        if let Some(ways) = route.usable_ways(&context) {
+        save(&context, &mut change, &mut state)?;
+        let elsewhere = change
+            .share
+            .as_ref()
+            .and_then(|share| share.other_speaker());
+        if let Some(speaker) = elsewhere {
+            context.log.notice(format!(
+                "{} speaks, and tries all of it in its next pass",
+                wording::name(speaker)
+            ));
+        } else if let Some(ways) = route.usable_ways(&context) {
             let mut ways = ways.clone();
             // Whoever wants to have mails sent does not want them to wait.
             if let Some(command) = &mut ways.fallback {
@@ -47,8 +58,12 @@ pub fn flush(mut context: Context, format: Json) -> Result<Done, Stop> {
             context.log = context.log.leaving_the_account_to_stdout();
             let queue = &mut state.queue;
             let stopping = Stopping::watch();
-            deliver(&context, &lock, queue, &ways, time, &stopping, None)?;
-            save(&context, &lock, &mut state)?;
+            let share = change.share.as_deref();
+            deliver(&context, &change.lock, queue, &ways, time, &stopping, share)?;
+            if let Some(share) = &change.share {
+                share.take_down_sent(&mut state);
+            }
+            save(&context, &mut change, &mut state)?;
             delivered = true;
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Message;
 use crate::cli;
 use crate::command::route::{Route, sender};
-use crate::command::{Context, Done, Stop, print, print_json};
+use crate::command::{Context, Done, Stop, print, print_json, read_to_look};
 use crate::message::{self, Sender};
 use crate::output;
 use crate::queue::Entry;
@@ -22,11 +22,8 @@ const NOT_KNOWN_YET: &str = "not-known-yet@petanotify.invalid";
 /// # Errors
 /// The state can't be read.
 pub fn show(context: &Context, options: &cli::Show) -> Result<Done, Stop> {
-    let loaded = context.store.read(context.now).map_err(Stop::State)?;
-    for problem in loaded.problems {
-        context.log.warning(problem);
-    }
-    let queue = loaded.state.queue;
+    let (state, _) = read_to_look(context)?;
+    let queue = state.queue;
     let entry = match select(&queue, std::slice::from_ref(&options.id)) {
         Ok(found) => found.into_iter().next(),
         Err(unclear) => {
