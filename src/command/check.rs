@@ -75,7 +75,7 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
         }
     };
 
-    let sight = observe::observe(context);
+    let sight = observe::observe(context, share.as_deref().map(Share::agent));
     let mut pass = Pass::judge(context, state, sight, lock.is_some());
     pass.share = share;
     pass.report_causes(context, options);

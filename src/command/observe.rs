@@ -32,8 +32,9 @@ pub struct Fresh {
     is_odd: bool,
 }
 
-/// Asks all that is to be asked. Failures are part of the answer, none stops the others.
-pub fn observe(context: &Context) -> Sight {
+/// Asks all that is to be asked, Consul through `agent` if that has been asked something in this pass already. Failures are
+/// part of the answer, none stops the others.
+pub fn observe(context: &Context, agent: Option<&Agent>) -> Sight {
     let settings = &context.settings;
     let log = &context.log;
     let words = |error: anyhow::Error| format!("{error:#}");
@@ -46,7 +47,7 @@ pub fn observe(context: &Context) -> Sight {
     let _progress = log.waiting("asking Ceph and Consul");
     thread::scope(|scope| {
         let asked = scope.spawn(|| ceph::ask(&settings.ceph, wanted, log));
-        let (nodes, datacenter, import) = ask_consul(context);
+        let (nodes, datacenter, import) = ask_consul(context, agent);
         let answers = asked.join().unwrap_or_else(|_| {
             let panicked = "internal error: the thread that asked panicked";
             Answers::failed(wanted, panicked)
@@ -76,15 +77,19 @@ type ConsulSight = (
     Option<Result<Fresh, String>>,
 );
 
-fn ask_consul(context: &Context) -> ConsulSight {
+fn ask_consul(context: &Context, agent: Option<&Agent>) -> ConsulSight {
     let settings = &context.settings;
     let wants_nodes = settings.checks.nodes.is_some();
     let wants_import = needs_import(settings);
-    if !wants_nodes && !wants_import && settings.cluster_name.is_some() {
+    if !asks_consul(settings) {
         return (None, None, None);
     }
-    let agent = match Agent::new(&settings.consul) {
-        Ok(agent) => agent,
+    let own = match agent {
+        Some(_) => Ok(None),
+        None => Agent::new(&settings.consul).map(Some),
+    };
+    let own = match own {
+        Ok(own) => own,
         Err(error) => {
             let cause = format!("{error:#}");
             return (
@@ -93,6 +98,9 @@ fn ask_consul(context: &Context) -> ConsulSight {
                 wants_import.then_some(Err(cause)),
             );
         }
+    };
+    let Some(agent) = agent.or(own.as_ref()) else {
+        return (None, None, None);
     };
     let members = (wants_nodes || settings.cluster_name.is_none())
         .then(|| agent.members(&context.log).map_err(|e| format!("{e:#}")));
@@ -114,8 +122,13 @@ fn ask_consul(context: &Context) -> ConsulSight {
         agent.set_hidden_aside(prefix, &members, &mut membership, &context.log);
         Ok(membership)
     });
-    let import = wants_import.then(|| read_import(&agent, context));
+    let import = wants_import.then(|| read_import(agent, context));
     (nodes, datacenter, import)
+}
+
+/// Whether a pass has anything to ask Consul.
+pub fn asks_consul(settings: &Settings) -> bool {
+    settings.checks.nodes.is_some() || needs_import(settings) || settings.cluster_name.is_none()
 }
 
 /// Whether the file leaves mail server or recipients to PetaSAN.

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use self::notes::NotesFile;
 use self::store::{Found, Keys, NOTED_TOGETHER, Tree};
 use super::Context;
+use super::observe::asks_consul;
 use crate::consul::{self, Agent, Failure, Freshness, SessionId, Step, Transacted};
 use crate::facts::Presence;
 use crate::naming::Names;
@@ -138,7 +139,7 @@ pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part
             return Part::Alone;
         }
     };
-    let Some(manner) = manner(context, &agent, &notes) else {
+    let Some(manner) = manner(context, &agent, &notes, purpose) else {
         return Part::Alone;
     };
     notes.manner = Some(manner);
@@ -177,12 +178,14 @@ pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part
 }
 
 /// Which lock decides; `None` where this node is alone.
-fn manner(context: &Context, agent: &Agent, notes: &NotesFile) -> Option<Manner> {
+fn manner(context: &Context, agent: &Agent, notes: &NotesFile, purpose: Purpose) -> Option<Manner> {
     match context.settings.ha.mode {
         HaMode::Off => None,
         HaMode::Consul => Some(Manner::Consul),
         HaMode::Petasan => Some(Manner::Petasan),
         HaMode::Auto if notes.manner == Some(Manner::Petasan) => Some(Manner::Petasan),
+        // A pass finds it out, where it has to do with Consul at all.
+        HaMode::Auto if purpose != Purpose::Pass || !asks_consul(&context.settings) => None,
         HaMode::Auto => {
             // Whether there is such a lock needs no leader to be known.
             match agent.read_entry(LEADER_KEY, Freshness::Stale, &context.log) {
@@ -953,6 +956,11 @@ impl Share {
     /// When this node took part the last time, as a speaker or silent.
     pub fn last_look(&self) -> Option<Timestamp> {
         self.last_look
+    }
+
+    /// Who was asked: what the agent has not answered it need not be asked again.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
     }
 
     /// What Consul calls this node.
