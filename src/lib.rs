@@ -4,17 +4,21 @@
 //! # One pass, in order
 //! 1. [`cli`] parses the command line; [`settings`] merges file and environment (what both leave open comes from PetaSAN).
 //! 2. [`store`] takes the lock and loads the [`state`]: what is remembered of the cluster, and the pending mails.
+//!    Where several nodes share a memory, [`command::share`] finds out which of them speaks ([`speaker`]) and brings the state
+//!    up to date with what is [`shared`] ([`reunite`]); the pass of a silent node ends here.
 //! 3. [`command::observe`] asks [`ceph`] and [`consul`] side by side and gets [`facts`].
 //! 4. [`alert`] judges: each [`check`] turns facts into what is wrong, [`cause`] finds what one failure has brought down,
 //!    [`incident`] decides what of it is news, and [`flapping`] that what goes up and down all the time is not.
 //! 5. [`queue`] takes one mail per alert and recipient, [`late`] brings those up to date that wait since an earlier pass;
-//!    the state is saved before the first is sent.
+//!    the state is shared and saved before the first is sent.
 //! 6. [`command::deliver`] lets [`message`] compose each mail, and [`smtp`] send it or else the [`fallback`] take it, and
 //!    writes down what became of it.
-//! 7. The state is saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this was done.
+//! 7. The state is shared and saved, [`metrics`] are written, the lock is given up, and a [`heartbeat`] tells that all this
+//!    was done.
 //!
 //! The modules of 4 and 5, `severity`, `audience`, `quiet_hours`, `silence`, `standing`, `message`, `test_message`, `metrics`,
-//! `screen`, `selection`, `wording` and `words` see no file, process, socket, environment or clock: values in, values out.
+//! `screen`, `selection`, `wording`, `words`, `naming`, `reunite`, `shared` and `speaker` see no file, process, socket,
+//! environment or clock: values in, values out.
 
 pub mod alert;
 pub mod aside;

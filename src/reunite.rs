@@ -186,6 +186,9 @@ pub fn reunite(
     };
     state.origin = origin;
     state.saves = saves;
+    let pending = state.queue.iter().map(|entry| &entry.id);
+    let known: Vec<MailId> = pending.filter(|id| sent.contains(*id)).cloned().collect();
+    state.told.extend(&known);
     state.queue.remove(sent);
     (state, course)
 }

@@ -15,6 +15,11 @@ use crate::wording;
 /// A lock that stays free for so many passes is not wanted by any other node: then even one that has stepped down takes it.
 pub const LEFT_FREE: u32 = 2;
 
+/// When a node's agent has not answered for so many passes, the node speaks again if it spoke before: an agent that was started
+/// anew or upgraded is back long before, and if only this one is dead, others have told so meanwhile. But if none of them is
+/// left, nobody else would ever speak, and what is told twice does less harm.
+pub const DEAF: u32 = 10;
+
 /// How long a node that has stepped down leaves the voice to others: long enough that a mail server or a network that fails
 /// now and then does not make the voice hop about.
 pub const REST: std::time::Duration = std::time::Duration::from_secs(600);
@@ -61,6 +66,8 @@ pub struct Notes {
     pub rests_until: Option<Timestamp>,
     /// In how many passes in a row the lock was found free.
     pub free_passes: u32,
+    /// In how many passes in a row this node's agent did not answer.
+    pub deaf_passes: u32,
 }
 
 /// How far another node's clock is off.
@@ -124,6 +131,8 @@ pub struct View<'a> {
     pub rests: bool,
     /// In how many passes in a row, this one included, the lock was found free.
     pub free_passes: u32,
+    /// In how many passes in a row, this one included, this node's agent did not answer.
+    pub deaf_passes: u32,
 }
 
 /// What a node does in this pass.
@@ -171,6 +180,9 @@ impl View<'_> {
             // PetaSAN is about to choose a leader. If it does not, somebody has to speak all the same.
             (Lock::Free, Manner::Petasan) if self.free_passes < LEFT_FREE => Turn::Listen(None),
             (Lock::Free, Manner::Petasan) | (Lock::Unknown, _) => self.as_first(),
+            (Lock::Unreachable, _) if self.deaf_passes >= DEAF && self.last == Some(self.me) => {
+                Turn::SpeakForAll
+            }
             // Others can hold the lock meanwhile, and will: Consul takes it from a node whose agent is dead.
             (Lock::Unreachable, _) => Turn::Listen(None),
         }
@@ -233,6 +245,7 @@ mod tests {
             is_cut_off: false,
             rests: false,
             free_passes: u32::from(lock == Lock::Free),
+            deaf_passes: u32::from(lock == Lock::Unreachable),
         }
     }
 
@@ -297,10 +310,22 @@ mod tests {
     }
 
     #[test]
-    fn a_node_whose_agent_is_dead_is_silent() {
+    fn a_node_whose_agent_is_dead_is_silent_unless_nobody_else_may_be_left() {
         for manner in [Manner::Consul, Manner::Petasan] {
-            let deaf = view(manner, "node2", Lock::Unreachable);
-            assert_eq!(turn(deaf, NODES), Turn::Listen(None));
+            for (last, deaf_passes, expected) in [
+                (Some("node2"), 1, Turn::Listen(None)),
+                (Some("node2"), DEAF - 1, Turn::Listen(None)),
+                (Some("node2"), DEAF, Turn::SpeakForAll),
+                (Some("node3"), DEAF, Turn::Listen(None)),
+                (None, DEAF, Turn::Listen(None)),
+            ] {
+                let deaf = View {
+                    last,
+                    deaf_passes,
+                    ..view(manner, "node2", Lock::Unreachable)
+                };
+                assert_eq!(turn(deaf, NODES), expected, "{last:?} {deaf_passes}");
+            }
         }
     }
 

@@ -67,6 +67,8 @@ pub enum LockError {
 pub struct Loaded {
     /// The state to go on from.
     pub state: State,
+    /// The mails that were sent of late, as far as this place has them: none of them is pending in `state`.
+    pub sent: HashSet<MailId>,
     /// What was wrong with the files on the way there; an admin should know.
     pub problems: Vec<String>,
 }
@@ -204,7 +206,11 @@ impl Store {
         state.queue.remove(&sent);
         state.set_clock(now);
         Ok(Found {
-            loaded: Loaded { state, problems },
+            loaded: Loaded {
+                state,
+                sent,
+                problems,
+            },
             home_unread,
             sent_needed,
         })

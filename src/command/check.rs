@@ -67,7 +67,10 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
         Some(_) => Purpose::Pass,
         None => Purpose::Look,
     };
-    let share = match (share::take_part(context, &mut state, purpose), &lock) {
+    let share = match (
+        share::take_part(context, &mut state, loaded.sent, purpose),
+        &lock,
+    ) {
         (Part::Alone, _) | (Part::Listener(_), None) => None,
         (Part::Speaker(share), _) => Some(share),
         (Part::Listener(share), Some(lock)) => {

@@ -142,7 +142,7 @@ fn load_to_change(context: &Context, purpose: Purpose) -> Result<(Change, State)
         context.log.error(problem);
     }
     let mut state = loaded.state;
-    let share = share::take_part(context, &mut state, purpose).into_share();
+    let share = share::take_part(context, &mut state, loaded.sent, purpose).into_share();
     Ok((Change { lock, share }, state))
 }
 
@@ -154,7 +154,7 @@ fn read_to_look(context: &Context) -> Result<(State, Option<Box<Share>>), Stop> 
         context.log.warning(problem);
     }
     let mut state = loaded.state;
-    let share = share::take_part(context, &mut state, Purpose::Look).into_share();
+    let share = share::take_part(context, &mut state, loaded.sent, Purpose::Look).into_share();
     Ok((state, share))
 }
 

@@ -8,7 +8,7 @@
 mod notes;
 mod store;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -85,6 +85,8 @@ pub struct Share {
     speaker: Option<String>,
     /// What this node remembers has changed by what is shared.
     changed: bool,
+    /// The mails that this node has written down as sent before.
+    sent: HashSet<MailId>,
     /// The pass before, if this node took part then.
     last_look: Option<Timestamp>,
 }
@@ -123,11 +125,19 @@ enum Published {
     VoiceLost,
 }
 
-/// Finds out what this node has to do with a shared memory, and brings `state` up to date with what is shared.
-pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part {
+/// Finds out what this node has to do with a shared memory, and brings `state` up to date with what is shared. `sent` are the
+/// mails that this node has written down as sent.
+pub fn take_part(
+    context: &Context,
+    state: &mut State,
+    sent: HashSet<MailId>,
+    purpose: Purpose,
+) -> Part {
     let settings = &context.settings.ha;
     let log = &context.log;
     if settings.mode == HaMode::Off {
+        // What is told from now on nobody else knows, should it be shared again.
+        state.lineage = None;
         return Part::Alone;
     }
     let mut notes = NotesFile::read(context);
@@ -165,6 +175,7 @@ pub fn take_part(context: &Context, state: &mut State, purpose: Purpose) -> Part
         speaker: None,
         changed: false,
         last_look,
+        sent,
     };
     let speaks = share.settle(context, manner, purpose);
     share.take_up(context, state);
@@ -209,6 +220,11 @@ impl Share {
         let held = match &read {
             Ok(tree) => self.holder(manner, tree, log),
             Err(_) => Ok(Held::Nobody),
+        };
+        let deaf_passes = self.notes.deaf_passes.saturating_add(1);
+        self.notes.deaf_passes = match (&read, &held) {
+            (Err(Failure::Unreachable(_)), _) | (_, Err(Failure::Unreachable(_))) => deaf_passes,
+            _ => 0,
         };
         let (tree, held, lock) = match (read, held) {
             (Ok(tree), Ok(held)) => (Some(tree), held, None),
@@ -273,6 +289,7 @@ impl Share {
             is_cut_off: self.notes.cut_off >= context.settings.ha.step_down_after,
             rests,
             free_passes: self.notes.free_passes,
+            deaf_passes: self.notes.deaf_passes,
         };
         let living = view.needs_gossip().then(|| self.living(context));
         let turn = View {
@@ -313,8 +330,12 @@ impl Share {
             }
             Turn::SpeakForAll => {
                 log.warning(format!(
-                    "no node can hold the lock that decides who speaks: {} speaks, as the first of those that are alive",
-                    self.me
+                    "nobody knows who holds the lock that decides who speaks: {} speaks, {}",
+                    self.me,
+                    match lock {
+                        Lock::Unreachable => "as it did when it could last be known",
+                        _ => "as the first of the nodes that are alive",
+                    }
                 ));
                 true
             }
@@ -400,7 +421,7 @@ impl Share {
             Failure::Unreachable(error) => {
                 self.trouble = true;
                 log.error(format!(
-                    "the shared memory cannot be read, so this node leaves the voice to others: {error:#}"
+                    "the shared memory cannot be read, so others are to speak: {error:#}"
                 ));
                 Lock::Unreachable
             }
@@ -490,6 +511,7 @@ impl Share {
                     is_cut_off: false,
                     rests: false,
                     free_passes: 0,
+                    deaf_passes: 0,
                 };
                 match view.turn() {
                     Turn::SpeakForAll => true,
@@ -586,9 +608,11 @@ impl Share {
             }
         };
         self.watch_clocks(context);
-        let sent = self.found.sent();
+        let shared_sent = self.found.sent();
+        let was_sent = !shared_sent.is_empty();
+        self.sent.extend(shared_sent);
         let own = std::mem::take(state);
-        let (mut reunited, course) = reunite(own, shared, &sent, context.now);
+        let (mut reunited, course) = reunite(own, shared, &self.sent, context.now);
         match course {
             Course::Own => {}
             Course::Shared => log.info("going on from what the nodes share"),
@@ -606,7 +630,7 @@ impl Share {
             None => Base::of(&reunited),
         };
         self.shared = essence(&reunited);
-        self.changed |= course != Course::Own || !sent.is_empty();
+        self.changed |= course != Course::Own || was_sent;
         *state = reunited;
         readable
     }
