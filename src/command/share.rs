@@ -608,6 +608,12 @@ impl Share {
             }
         };
         self.watch_clocks(context);
+        {
+            let mut noted = self.noted();
+            if noted.sent.is_empty() {
+                noted.number = self.found.free_number();
+            }
+        }
         let shared_sent = self.found.sent();
         let was_sent = !shared_sent.is_empty();
         self.sent.extend(shared_sent);

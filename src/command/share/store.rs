@@ -116,6 +116,11 @@ impl Found {
         head.map_or(0, |(_, index)| *index)
     }
 
+    /// The number of a key in which no mails are noted: what another pass has noted stays.
+    pub(super) fn free_number(&self) -> u32 {
+        self.tree().map_or(0, |tree| tree.free_number)
+    }
+
     /// The mails that were sent since the head was written.
     pub(super) fn sent(&self) -> HashSet<MailId> {
         let sent = self.tree().map(|tree| tree.sent.iter().cloned());
@@ -132,6 +137,8 @@ pub(super) struct Tree {
     head: Option<(Result<Head, Unreadable>, u64)>,
     /// The mails that were sent since.
     sent: Vec<MailId>,
+    /// The first number below which no mails are noted yet.
+    free_number: u32,
     /// The holder of PetaSAN's lock who has left the voice to others, and the index of that.
     pub(super) yielded: Option<(String, u64)>,
 }
@@ -165,7 +172,9 @@ impl Tree {
             self.head = Some((Head::parse(&value), modify_index));
         } else if key == keys.yielded() {
             self.yielded = Some((text.into_owned(), modify_index));
-        } else if key.starts_with(&keys.sent()) {
+        } else if let Some(number) = key.strip_prefix(&keys.sent()) {
+            let next = number.parse().unwrap_or(0_u32).saturating_add(1);
+            self.free_number = self.free_number.max(next);
             self.sent
                 .extend(text.lines().filter_map(|id| id.parse().ok()));
         }
