@@ -232,7 +232,7 @@ impl Agent {
         if missing.is_empty() || !members.acls || self.http.silences() > 0 {
             return;
         }
-        match self.hidden(&missing, log) {
+        match self.hidden("node", &missing, NODE_POLICY, log) {
             Ok(hidden) => {
                 for name in hidden {
                     if membership.nodes.remove(&name).is_some() {
@@ -250,12 +250,18 @@ impl Agent {
         }
     }
 
-    /// Those of `names` that the token may not see.
-    fn hidden(&self, names: &[&str], log: &Log) -> anyhow::Result<Vec<String>> {
+    /// Those of `names` that the token may not see, of which it needs `policy`.
+    fn hidden(
+        &self,
+        resource: &str,
+        names: &[&str],
+        policy: &str,
+        log: &Log,
+    ) -> anyhow::Result<Vec<String>> {
         let questions: Vec<Question<'_>> = names
             .iter()
             .map(|name| Question {
-                resource: "node",
+                resource,
                 access: "read",
                 segment: name,
             })
@@ -265,7 +271,7 @@ impl Agent {
             .http
             .post("/v1/internal/acl/authorize", &questions, log)?;
         if answer.status != 200 {
-            return Err(answer.refused(NODE_POLICY));
+            return Err(answer.refused(policy));
         }
         let verdicts: Vec<Verdict> =
             serde_json::from_slice(&answer.body).map_err(|error| answer.error(error))?;

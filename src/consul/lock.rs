@@ -105,11 +105,10 @@ impl Agent {
         }
     }
 
-    /// The node whose agent created a session: `GET /v1/session/info/ID`. `None` if there is no such session any more, or the
-    /// token may not see it, of which Consul says nothing.
+    /// The node whose agent created a session: `GET /v1/session/info/ID`. `None` if there is no such session any more.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// See [`Failure`]; `Refused` too if the token may not see sessions, which Consul does not say by itself.
     pub fn session_node(&self, session: &SessionId, log: &Log) -> Result<Option<String>, Failure> {
         let path = format!("/v1/session/info/{session}?consistent");
         let answer = self.ask_leader(Repeat::Harmless, || self.http.get(&path, log))?;
@@ -118,7 +117,18 @@ impl Agent {
         }
         let sessions: Option<Vec<Session>> = understood(&answer)?;
         let session = sessions.unwrap_or_default().into_iter().next();
+        if session.is_none() && (answer.filtered || self.hides_sessions(log)) {
+            let what = "the token may not see whose session it is";
+            return Err(Failure::Refused(answer.hides(what, SESSION_READ)));
+        }
         Ok(session.map(|session| session.node))
+    }
+
+    /// Whether the token may not see the sessions of any node.
+    fn hides_sessions(&self, log: &Log) -> bool {
+        // Where there is no access control, there is no answer to this.
+        let hidden = self.hidden("session", &["any"], SESSION_READ, log);
+        hidden.is_ok_and(|hidden| !hidden.is_empty())
     }
 
     /// Takes the lock that `key` is, and writes `value` there: `PUT /v1/kv/KEY?acquire=ID`. `true` as well if the session holds

@@ -67,10 +67,13 @@ fn petasan_lock(agent: &Agent, log: &Log) -> Result<PetasanLock, Failure> {
     let Some(session) = entry.session else {
         return Ok(PetasanLock::Free);
     };
-    Ok(match agent.session_node(&session, log)? {
-        Some(node) => PetasanLock::Held(node),
-        None => PetasanLock::Hidden,
-    })
+    match agent.session_node(&session, log) {
+        Ok(Some(node)) => Ok(PetasanLock::Held(node)),
+        // It has just ended.
+        Ok(None) => Ok(PetasanLock::Free),
+        Err(Failure::Refused(_)) => Ok(PetasanLock::Hidden),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A session is created and takes a lock, which is written under its protection.

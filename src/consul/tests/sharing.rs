@@ -108,8 +108,23 @@ fn a_session_that_has_ended_is_no_failure() {
     let node = |reply| told(once(reply).session_node(&session(), &log()));
     let known = format!(r#"[{{"ID":"{SESSION}","Name":"petanotify","Node":"node1","TTL":"75s"}}]"#);
     assert_eq!(node(ok(known)), r#"Some("node1")"#);
-    assert_eq!(node(ok("[]")), "None");
-    assert_eq!(node(ok("null")), "None");
+    for (verdict, expected) in [
+        (r#"[{"Segment":"any","Allow":true}]"#, "None"),
+        (r#"[{"Segment":"any","Allow":false}]"#, "refused: "),
+        // Consul 1.6, or one without access control.
+        ("no such path", "None"),
+    ] {
+        for nothing in ["[]", "null"] {
+            let (address, _) = serve(move |path| match path {
+                "/v1/internal/acl/authorize" => ok(verdict),
+                _ => ok(nothing),
+            });
+            let told = told(agent(&address).session_node(&session(), &log()));
+            assert!(told.starts_with(expected), "{told}");
+            let names_rule = told.ends_with(r#"contain session_prefix "" { policy = "read" }"#);
+            assert_eq!(names_rule, expected != "None", "{told}");
+        }
+    }
 
     let end = |reply| told(once(reply).destroy_session(&session(), &log()));
     assert_eq!(end(ok("true")), "()");
