@@ -833,6 +833,13 @@ impl Share {
         if self.found == Found::Outdated {
             let tree = Tree::read(&self.agent, &self.keys, Freshness::Consistent, log)?;
             self.found = Found::Tree(tree);
+            let known = state.lineage.as_ref().and_then(|lineage| lineage.head);
+            if let Ok(Some(head)) = self.found.head()
+                && known != Some(head.mark())
+            {
+                // Another one has published since: what it wrote must not be written over.
+                return Ok(None);
+            }
         }
         // What a later release wrote is left as it is.
         let head = match self.found.head() {
