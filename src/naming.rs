@@ -69,7 +69,7 @@ pub fn mark(memory: &Memory, sequence: u32, report: &Report) -> u32 {
     }
 }
 
-/// CRC-32 of what is new in a report.
+/// CRC-32 of what is new in a report, what is over and whether all is.
 struct Digest(crc32fast::Hasher);
 
 impl Digest {
@@ -93,6 +93,12 @@ impl Digest {
     fn take_news<K: fmt::Display, T>(&mut self, change: &Change<K, T>) {
         for item in &change.new {
             self.take(format_args!("{}", item.key));
+        }
+        for item in &change.over {
+            self.take(format_args!("over {}", item.key));
+        }
+        if change.new.is_empty() && change.still.is_empty() {
+            self.take(format_args!("all is well"));
         }
     }
 
@@ -201,6 +207,19 @@ mod tests {
         let (_, other) = pass(&one, &["node1", "node4", "node5"], 60);
         assert_eq!(told[0].incident, other[0].incident);
         assert_ne!(ids(&told), ids(&other));
+        // Nor is an end that tells less, or a reminder with the number of an end.
+        let mut less = one.clone();
+        less.nodes.down.remove("node5");
+        let end = |memory| ids(&pass(memory, &[], 60).1);
+        assert_ne!(end(&one), end(&less));
+        let mut change = one.nodes.as_news();
+        change.still = std::mem::take(&mut change.new);
+        let reminder = Report::Nodes(change.clone());
+        change.still.clear();
+        assert_ne!(
+            mark(&one, 1, &reminder),
+            mark(&one, 1, &Report::Nodes(change))
+        );
         // The same once more is another incident, also after a memory begun anew.
         let (over, _) = pass(&one, &[], 60);
         let (_, again) = pass(&over, &["node4", "node5"], 120);

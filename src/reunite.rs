@@ -279,9 +279,11 @@ where
 {
     let before = |key: &K| base.is_some_and(|base| base.contains(&key.to_string()));
     let told_there = |key: &K| other.down.get(key).is_some_and(|down| down.announced);
-    // What both had told before and one no longer has is over there, and that has been told.
+    // What both had told before and one no longer has is over there, and that has been told. As long as other things of its
+    // incident last it has not: then the next pass finds out.
     for (key, down) in &mut one.down {
-        if down.announced && before(key) && !told_there(key) {
+        let is_untold = other.over.contains_key(key);
+        if down.announced && before(key) && !told_there(key) && !is_untold {
             down.announced = false;
         }
     }
@@ -341,7 +343,7 @@ mod tests {
     use super::*;
     use crate::alert::{Alert, Circumstances, Report};
     use crate::facts::Absence;
-    use crate::incident::{Change, Down, Kind};
+    use crate::incident::{Change, Down, Ending, Kind, Over};
     use crate::queue::Recovery;
     use crate::settings::Recipient;
     use crate::silence::{Scope, Silence};
@@ -384,11 +386,12 @@ mod tests {
         )
     }
 
-    /// A state: the nodes that are down (those not told of with a `~`), the incident about them, the mails that are pending,
-    /// those that were sent, and the silences.
+    /// A state: the nodes that are down (those not told of with a `~`), those that are up again, the incident about them, the
+    /// mails that are pending, those that were sent, and the silences.
     #[derive(Debug, Clone, Copy, Default)]
     struct Sketch<'a> {
         down: &'a str,
+        over: &'a str,
         incident: &'a str,
         mails: &'a str,
         sent: &'a str,
@@ -408,6 +411,16 @@ mod tests {
                 };
                 let node = node.trim_start_matches('~').to_owned();
                 state.memory.nodes.down.insert(node, down);
+            }
+            for node in self.over.split_whitespace() {
+                let over = Over {
+                    since: now(),
+                    until: now(),
+                    flapping: None,
+                    ending: Ending::Recovered,
+                    what: Absence::Failed,
+                };
+                state.memory.nodes.over.insert(node.to_owned(), over);
             }
             if !self.incident.is_empty() {
                 let mut incident = Incident::begin("nodes", now());
@@ -643,6 +656,23 @@ mod tests {
                 },
                 shared: told,
                 expected: ("", "", ""),
+            },
+            Case {
+                what: "it is over here, which is not told while something else of the incident lasts",
+                base: Sketch {
+                    down: "node1 node2",
+                    ..told
+                },
+                own: Sketch {
+                    down: "node2",
+                    over: "node1",
+                    ..told
+                },
+                shared: Sketch {
+                    down: "node1 node2",
+                    ..told
+                },
+                expected: ("node1 node2", "a", ""),
             },
             Case {
                 what: "it is over here, and something else is down there",
