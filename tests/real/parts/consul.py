@@ -40,14 +40,16 @@ def binary():
 class Consul:
     """A cluster of `agents` agents named node1, node2, …; at most three are servers.
 
-    With `master_token` it has ACLs that deny all to whoever shows no token.
+    With `master_token` it has ACLs that deny all to whoever shows no token; `configuration` is
+    added to that of each agent. They share the loopback network, or live in `network`.
     """
 
-    def __init__(self, folder, *, agents=5, master_token=None):
+    def __init__(self, folder, *, agents=5, master_token=None, network=None, configuration=""):
         self.folder = folder
         self.nodes = [f"node{number + 1}" for number in range(agents)]
         self.master_token = master_token
-        self._network = None
+        self._configuration = configuration
+        self._network = network
         self._daemons = {}
         self._binary = binary()
 
@@ -65,10 +67,9 @@ class Consul:
     def start(self):
         """Starts every agent and waits until they know each other and have a leader."""
         self.folder.mkdir()
-        self._network = Network(len(self.nodes))
-        (self.folder / "agent.hcl").write_text(
-            CONFIGURATION + (ACLS % self.master_token if self.master_token else "")
-        )
+        self._network = self._network or Network(len(self.nodes))
+        acls = ACLS % self.master_token if self.master_token else ""
+        (self.folder / "agent.hcl").write_text(CONFIGURATION + acls + self._configuration)
         (self.folder / "agent.hcl").chmod(0o600)
         for node in self.nodes:
             self._spawn(node)
@@ -84,8 +85,8 @@ class Consul:
             self._network = None
 
     def address_of(self, node):
-        """The node's own loopback address."""
-        return f"{self._network.prefix}.{self.nodes.index(node) + 1}"
+        """The node's own address."""
+        return self._network.address(self.nodes.index(node) + 1)
 
     def url(self, node="node1"):
         """Where the node's agent offers its HTTP API."""
@@ -120,20 +121,25 @@ class Consul:
             member["Name"]: member["Status"] for member in self.json("/v1/agent/members", node=node)
         }
 
-    def wait_until_member(self, name, status):
-        """Waits until node1 has heard of that status of a member."""
+    def leader(self, node="node1"):
+        """The server that leads, as the node's agent knows it; None if there is none."""
+        address = self.json("/v1/status/leader", node=node).rsplit(":", 1)[0]
+        return next((node for node in self.nodes if self.address_of(node) == address), None)
+
+    def wait_until_member(self, name, status, *, seen_from="node1"):
+        """Waits until that node has heard of that status of a member."""
         wait_until(
-            lambda: self.statuses().get(name) == status,
+            lambda: self.statuses(seen_from).get(name) == status,
             f"{name} to be in status {status}",
-            log=self._log("node1"),
+            log=self._log(seen_from),
         )
 
-    def wait_until_leaderless(self):
-        """Waits until node1 knows that there is no leader any more."""
+    def wait_until_leaderless(self, *, seen_from="node1"):
+        """Waits until that node knows that there is no leader any more."""
         wait_until(
-            lambda: self.json("/v1/status/leader") == "",
+            lambda: self.leader(seen_from) is None,
             "the leader to be lost",
-            log=self._log("node1"),
+            log=self._log(seen_from),
         )
 
     def wait_until_whole(self):
@@ -170,10 +176,10 @@ class Consul:
         """Removes a key, or all below it when it ends in `?recurse`."""
         self.request(f"/v1/kv/{key}", method="DELETE")
 
-    def kill(self, node):
-        """Kills the node's agent and waits until node1 calls it failed."""
+    def kill(self, node, *, seen_from="node1"):
+        """Kills the node's agent and waits until another one calls it failed."""
         self._daemons.pop(node).kill()
-        self.wait_until_member(node, 4)
+        self.wait_until_member(node, 4, seen_from=seen_from)
 
     def leave(self, node):
         """Lets the node leave the cluster in good order, and ends its agent."""
@@ -181,16 +187,16 @@ class Consul:
         self._daemons.pop(node).stop()
         self.wait_until_member(node, 3)
 
-    def restart(self, node):
+    def restart(self, node, *, seen_from="node1"):
         """Starts a killed or departed agent again and waits until it is alive."""
         self._spawn(node)
-        self.wait_until_member(node, 1)
+        self.wait_until_member(node, 1, seen_from=seen_from)
 
-    def kill_servers(self, *nodes):
+    def kill_servers(self, *nodes, seen_from="node1"):
         """Kills two of the three servers: what is left has no leader and answers stale reads."""
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self.kill, nodes))
-        self.wait_until_leaderless()
+            list(pool.map(lambda node: self.kill(node, seen_from=seen_from), nodes))
+        self.wait_until_leaderless(seen_from=seen_from)
 
     def heal(self):
         """Starts whatever was ended, and waits until it is whole."""
@@ -206,9 +212,11 @@ class Consul:
 
     def _spawn(self, node):
         address = self.address_of(node)
-        server = self.nodes.index(node) < SERVERS
+        number = self.nodes.index(node) + 1
+        server = number <= SERVERS
         servers = min(SERVERS, len(self.nodes))
         command = [
+            *self._network.enter(number),
             self._binary,
             "agent",
             "-datacenter=petasan",
@@ -245,6 +253,14 @@ class Network:
                 return
             self.release()
         raise PartFailed("no loopback network has Consul's ports free")
+
+    def address(self, number):
+        """The address of the agent with this number, counted from 1."""
+        return f"{self.prefix}.{number}"
+
+    def enter(self, _number):
+        """What stands before the command of a daemon that is to live there."""
+        return []
 
     def release(self):
         """Lets others have it."""

@@ -66,18 +66,28 @@ class Petanotify:
 
     def run(self, *arguments):
         """Runs it with these arguments, whatever its exit status, and returns the Run."""
-        self.config.write_text(to_toml(self.settings or {}))
-        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
         result = subprocess.run(
-            self.command(*arguments),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={**environment, **self.environment},
-            cwd=self.folder,
-            timeout=RUN_LIMIT_S,
+            self.command(*arguments), capture_output=True, timeout=RUN_LIMIT_S, **self._setting()
         )
         self.runs.append(Run(arguments, result))
         return self.runs[-1]
+
+    def start(self, log, *arguments):
+        """Starts it with these arguments and returns the process; what it says goes to the file `log`."""
+        with open(log, "ab") as output:
+            return subprocess.Popen(
+                self.command(*arguments), stdout=output, stderr=output, **self._setting()
+            )
+
+    def _setting(self):
+        """How it is run, with the configuration of now."""
+        self.config.write_text(to_toml(self.settings or {}))
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
+        return {
+            "stdin": subprocess.DEVNULL,
+            "env": {**environment, **self.environment},
+            "cwd": self.folder,
+        }
 
     def write_secret(self, name, text):
         """Writes a file that only its owner may read and returns its path."""

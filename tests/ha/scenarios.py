@@ -1,0 +1,434 @@
+"""What happens to the nodes, one function for each scenario. Each returns its figures, or raises when something else
+than losing or repeating mail goes wrong."""
+
+import random
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nodes import LOCK_DELAY_S, TESTS, TTL_S, Cluster
+from parts.namespaces import Namespaces  # noqa: F401
+from parts.processes import wait_until
+
+# The successor speaks in this pass after the lock is free, at the latest.
+LATEST_PASS = 2
+
+# So often the speaker is killed in each of the scenarios that do so.
+KILLS = 60
+
+HANDOVERS = 100
+
+FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+@dataclass
+class Figures:
+    """What came of a scenario."""
+
+    mails: int
+    lost: list
+    repeated: int
+    # Of these the sender can't have known that they were taken: at most one for each kill.
+    excused: int
+    # Repeated mails with a Message-ID of their own, which no mailbox collapses.
+    strangers: int
+    # From an event to the mail, in passes: the longest.
+    latency: int
+    wrong: list
+    # Both sides could speak: repeating is allowed.
+    quorum: bool = True
+    notes: list = field(default_factory=list)
+
+    def failures(self):
+        """How they miss the targets."""
+        found = [f"lost: {lost}" for lost in self.lost[:10]]
+        if self.quorum and self.repeated:
+            found.append(f"{self.repeated} mails repeated though quorum held")
+        if self.strangers:
+            found.append(f"{self.strangers} mails repeated under another Message-ID")
+        if self.latency > LATEST_PASS:
+            found.append(f"told in pass {self.latency}, not {LATEST_PASS}")
+        return found + self.wrong[:10]
+
+
+def figures(cluster, latencies, **more):
+    """What the accounts of this cluster say."""
+    repeated, excused, strangers = cluster.ledger.counts()
+    for mails in cluster.ledger.repeats():
+        if repeated or strangers:
+            told = ", ".join(f"{mail.message_id} at {mail.at:.3f}" for mail in mails)
+            more.setdefault("notes", []).append(f"{mails[0].to}: {mails[0].subject}: {told}")
+    return Figures(
+        mails=len(cluster.relay.taken),
+        lost=cluster.ledger.lost(),
+        repeated=repeated,
+        excused=excused,
+        strangers=strangers,
+        latency=max(latencies, default=0),
+        wrong=cluster.wrong,
+        **more,
+    )
+
+
+def alone(folder, mode, seed):
+    """One node without the others: petanotify as ever."""
+    with Cluster(folder, mode="off", agents=3, seed=seed) as cluster:
+        cluster.quiet_rounds(1, "node1")
+        latencies = []
+        for _ in range(4):
+            cluster.goes_on()
+            latencies.append(cluster.rounds_until_told(3, "node1"))
+        return figures(cluster, latencies)
+
+
+def speaker_is_killed(folder, mode, seed):
+    """The speaker is killed at random moments; it or another node goes on."""
+    chance = random.Random(seed)
+    moments = {"before": 0, "during": 0, "after": 0, "late": 0}
+    with Cluster(folder, mode=mode, recipients=10, seed=seed, lock_delay="0s") as cluster:
+        cluster.relay.delay_s = 0.002
+        cluster.quiet_rounds(1)
+        speaker = cluster.holder()[0]
+        begin = time.monotonic()
+        for _ in range(4):
+            cluster.goes_on()
+            cluster.round(speaker)
+        whole = (time.monotonic() - begin) / 4
+        latencies = []
+        for _ in range(KILLS):
+            cluster.goes_on()
+            before = len(cluster.relay.taken)
+            speaker = cluster.holder()[0]
+            process = cluster.nodes[speaker].start_pass()
+            time.sleep(chance.random() * whole * 1.05)
+            late = process.poll() is not None
+            process.kill()
+            process.wait()
+            cluster.relay.wait_until_heard_out()
+            arrived = len(cluster.relay.taken) - before
+            if late:
+                moments["late"] += 1
+            elif not arrived:
+                moments["before"] += 1
+            else:
+                moments["during" if arrived < len(cluster.recipients) else "after"] += 1
+            others = [name for name in cluster.nodes if name != speaker]
+            if chance.random() < 0.5:
+                # Its machine is gone, and comes back when the others have told it.
+                cluster.leader_is_replaced(chance.choice(others))
+                latencies.append(cluster.rounds_until_told(4, *others))
+            else:
+                latencies.append(cluster.rounds_until_told(4))
+        cluster.quiet_rounds(2)
+        notes = [f"{KILLS} kills: " + ", ".join(f"{k} {v}" for k, v in moments.items())]
+        return figures(cluster, latencies, notes=notes)
+
+
+def machine_is_gone(folder, mode, seed):
+    """The speaker's machine is gone with 50 mails queued."""
+    with Cluster(folder, mode=mode, agents=4, recipients=50, seed=seed) as cluster:
+        cluster.quiet_rounds(1)
+        speaker = cluster.holder()[0]
+        other = next(name for name in cluster.nodes if name != speaker)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.round()
+        cluster.machine_dies(speaker, seen_from=other)
+        cluster.ledger.owe(f"node down: {speaker}")
+        cluster.relay.sickness = 0.0
+        if mode == "petasan":
+            time.sleep(1)
+            cluster.lead(other, ask=other)
+            waited = 0
+        else:
+            waited = cluster.wait_until_lock_is_free(speaker, ask=other)
+        latency = cluster.rounds_until_told(3)
+        cluster.quiet_rounds(2)
+        return figures(cluster, [latency], notes=[f"lock free after {waited:.0f} s"])
+
+
+def timer_stops(folder, mode, seed):
+    """The speaker sleeps on while its Consul agent lives: the session's TTL runs out."""
+    with Cluster(folder, mode=mode, recipients=10, seed=seed) as cluster:
+        cluster.quiet_rounds(1)
+        speaker = cluster.holder()[0]
+        other = next(name for name in cluster.nodes if name != speaker)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.nodes[speaker].wakes = False
+        cluster.relay.sickness = 0.0
+        # They wait for their turn.
+        cluster.quiet_rounds(2)
+        waited = cluster.wait_until_lock_is_free(speaker, ask=other)
+        latency = cluster.rounds_until_told(3)
+        # It wakes up, believing that it leads.
+        cluster.nodes[speaker].wakes = True
+        cluster.quiet_rounds(2)
+        return figures(cluster, [latency], notes=[f"lock free after {waited:.0f} s"])
+
+
+def leadership_moves(folder, mode, seed):
+    """Leadership is handed over 100 times under a relay that fails half the time."""
+    chance = random.Random(seed)
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
+        cluster.quiet_rounds(1)
+        cluster.relay.sickness = 0.5
+        latencies, speakers = [], []
+        for number in range(HANDOVERS):
+            if number % 5 == 0:
+                # What waits is told before the next thing happens, or it would be overtaken.
+                cluster.relay.sickness = 0.0
+                latencies.append(cluster.rounds_until_told(2))
+                cluster.relay.sickness = 0.5
+                cluster.goes_on()
+            speaker = cluster.holder()[0]
+            others = [name for name in cluster.nodes if name != speaker]
+            cluster.leader_is_replaced(chance.choice(others))
+            cluster.round(*others)
+            speakers.append(cluster.holder()[0] != speaker)
+        cluster.relay.sickness = 0.0
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies, notes=[f"{sum(speakers)} handovers"])
+
+
+def consul_leader_dies(folder, mode, seed):
+    """Consul's own leader dies, three times over, and returns."""
+    with Cluster(folder, mode=mode, agents=5, recipients=4, seed=seed) as cluster:
+        cluster.quiet_rounds(1)
+        latencies = []
+        for _ in range(3):
+            dead = cluster.consul.leader("node5")
+            speaker = cluster.holder(ask="node5")[0]
+            cluster.osd_fails()
+            cluster.nodes[dead].wakes = False
+            cluster.consul.kill(dead, seen_from="node5")
+            cluster.ledger.owe(f"node down: {dead}")
+            if speaker == dead:
+                wait_until(lambda: cluster.consul.leader("node5"), "a new leader")
+                if mode == "petasan":
+                    cluster.lead("node5", ask="node5")
+                else:
+                    cluster.wait_until_lock_is_free(speaker, ask="node5")
+            latencies.append(cluster.rounds_until_told(4))
+            cluster.consul.heal()
+            cluster.nodes[dead].wakes = True
+            cluster.all_osds_are_up()
+            latencies.append(cluster.rounds_until_told(4))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def quorum_is_lost(folder, mode, seed):
+    """Two of three servers die and return."""
+    with Cluster(folder, mode=mode, agents=5, recipients=10, seed=seed) as cluster:
+        cluster.quiet_rounds(2)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.relay.sickness = 0.0
+        for dead in ("node1", "node2"):
+            cluster.nodes[dead].wakes = False
+        cluster.consul.kill_servers("node1", "node2", seen_from="node5")
+        cluster.ledger.owe("cannot elect a leader")
+        latencies = [cluster.rounds_until_told(3)]
+        cluster.osd_fails()
+        latencies.append(cluster.rounds_until_told(2))
+        without_quorum = cluster.ledger.counts()[0]
+        for dead in ("node1", "node2"):
+            cluster.nodes[dead].wakes = True
+        cluster.consul.heal()
+        cluster.all_osds_are_up()
+        if mode == "consul":
+            # The lock's holder may have died: the others' sessions and its own are new to the new leader.
+            wait_until(lambda: not cluster.round() or cluster.holder()[0], "a speaker", limit=60)
+        latencies.append(cluster.rounds_until_told(3))
+        cluster.quiet_rounds(3)
+        notes = [f"{without_quorum} repeated while there was no quorum"]
+        return figures(cluster, latencies, notes=notes, quorum=False)
+
+
+def cut_in_two(folder, mode, seed, *, majority):
+    """The network falls apart in 2 and 3 nodes, and heals; with `majority` the speaker is on the side of the quorum."""
+    with Cluster(folder, mode=mode, agents=5, recipients=10, seed=seed) as cluster:
+        network = cluster.consul._network
+        if mode == "petasan":
+            cluster.lead("node2" if majority else "node4")
+        else:
+            cluster.round("node2" if majority else "node4")
+        cluster.quiet_rounds(2)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.relay.sickness = 0.0
+        network.cut([1, 2], [3, 4, 5])
+        for there, here in (("node5", "node1"), ("node1", "node5")):
+            cluster.consul.wait_until_member(there, 4, seen_from=here)
+        cluster.consul.wait_until_leaderless(seen_from="node5")
+        latencies = [cluster.rounds_until_told(3)]
+        cluster.osd_fails()
+        latencies.append(cluster.rounds_until_told(3))
+        cluster.round()
+        apart = cluster.ledger.counts()[0]
+        network.mend()
+        cluster.consul.wait_until_whole()
+        if mode == "petasan":
+            cluster.lead("node3")
+        else:
+            wait_until(lambda: not cluster.round() or cluster.holder()[0], "a speaker", limit=60)
+        cluster.all_osds_are_up()
+        latencies.append(cluster.rounds_until_told(3))
+        together = cluster.ledger.counts()[0] - apart
+        cluster.quiet_rounds(3)
+        if together:
+            cluster.wrong.append(f"{together} mails repeated after the network was whole again")
+        notes = [f"{apart} repeated while apart"]
+        return figures(cluster, latencies, notes=notes, quorum=False)
+
+
+def speaker_with_quorum_is_cut_off(folder, mode, seed):
+    """A partition 2:3, the speaker on the side that keeps the quorum."""
+    return cut_in_two(folder, mode, seed, majority=True)
+
+
+def speaker_without_quorum_is_cut_off(folder, mode, seed):
+    """A partition 2:3, the speaker on the side that loses the quorum."""
+    return cut_in_two(folder, mode, seed, majority=False)
+
+
+def agent_is_dead(folder, mode, seed):
+    """The Consul agent on the speaker's node is dead, the node itself lives on."""
+    with Cluster(folder, mode=mode, agents=4, recipients=10, seed=seed) as cluster:
+        cluster.lead("node4") if mode == "petasan" else cluster.round("node4")
+        cluster.quiet_rounds(2)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.relay.sickness = 0.0
+        cluster.consul.kill("node4")
+        cluster.ledger.owe("node down: node4")
+        if mode == "petasan":
+            cluster.lead("node1")
+        else:
+            cluster.wait_until_lock_is_free("node4", ask="node1")
+        latencies = [cluster.rounds_until_told(3)]
+        cluster.quiet_rounds(2)
+        cluster.consul.heal()
+        cluster.all_osds_are_up()
+        latencies.append(cluster.rounds_until_told(3))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def clocks_differ(folder, mode, seed):
+    """The clock of one node is 10 minutes ahead."""
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
+        cluster.nodes["node2"].environment.update(
+            LD_PRELOAD=str(FAKE_TIME), FAKETIME="+10m", FAKETIME_DONT_FAKE_MONOTONIC="1"
+        )
+        cluster.quiet_rounds(1)
+        latencies, said = [], []
+        for name in ["node2", "node1", "node2", "node3", "node2", "node1"]:
+            if mode == "petasan":
+                cluster.lead(name)
+            else:
+                cluster.leader_is_replaced()
+            # In mode consul it is the first to see that the lock is free.
+            said += cluster.round(name).values()
+            cluster.quiet_rounds(1)
+            cluster.goes_on()
+            for _ in range(2):
+                said += cluster.round().values()
+            latencies.append(cluster.rounds_until_told(2) if cluster.ledger.lost() else 1)
+        cluster.quiet_rounds(2)
+        notes = sorted({line for run in said for line in run.stderr.splitlines() if "clock" in line})
+        if not any("node2" in note for note in notes):
+            cluster.wrong.append("nobody noticed that node2's clock is 10 minutes ahead")
+        return figures(cluster, latencies, notes=notes[:2])
+
+
+def write_is_refused(folder, mode, seed):
+    """ACLs let nobody write below petanotify/: mails go out, and each pass says what is wrong."""
+    token = "5a1d6b2e-0f4c-4d8a-9b1e-7c3f2a6d8e90"
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, consul={"master_token": token}) as cluster:
+        reads = cluster.consul.create_token(
+            'key_prefix "" { policy = "read" } node_prefix "" { policy = "read" } '
+            'agent_prefix "" { policy = "read" } session_prefix "" { policy = "write" }'
+        )
+        for node in cluster.nodes.values():
+            node.environment["CONSUL_HTTP_TOKEN"] = reads
+        return told_without_sharing(cluster, "403|[Pp]ermission denied")
+
+
+def write_is_too_large(folder, mode, seed):
+    """Consul refuses what the speaker would share for its size."""
+    limits = {"configuration": "limits { kv_max_value_size = 256 txn_max_req_len = 512 }"}
+    with Cluster(folder, mode=mode, recipients=20, seed=seed, consul=limits) as cluster:
+        return told_without_sharing(cluster, "413|too large|exceeds")
+
+
+def told_without_sharing(cluster, words):
+    """All is told once though nothing can be shared, and each pass that could not share says why."""
+    import re
+
+    latencies = []
+    cluster.quiet_rounds(1)
+    for _ in range(4):
+        cluster.goes_on()
+        runs = cluster.round()
+        if not any(run.status == 1 and re.search(words, run.stderr) for run in runs.values()):
+            said = "".join(run.stderr for run in runs.values())
+            cluster.wrong.append(f"nobody said that the write was refused:\n{said}")
+        latencies.append(cluster.rounds_until_told(2) if cluster.ledger.lost() else 1)
+    cluster.quiet_rounds(2)
+    return figures(cluster, latencies)
+
+
+def upgrade(folder, mode, seed, *, first):
+    """A node has the state of the release before, the others have none; `first` is upgraded first."""
+    with Cluster(folder, mode=mode, recipients=3, seed=seed, lock_delay="0s") as cluster:
+        old = cluster.nodes["node1"]
+        # It had announced what is down, and mails to two more wait, when it was upgraded.
+        names = [cluster.osd_fails() for _ in range(2)]
+        assert names == ["osd.0", "osd.1"]
+        old.state_file.parent.mkdir()
+        shutil.copy(TESTS / "fixtures" / "state" / "version-2.json", old.state_file)
+        raise NotImplementedError(first)
+
+
+def twenty_wake(folder, mode, seed):
+    """Twenty nodes wake in the same second."""
+    with Cluster(folder, mode=mode, agents=20, recipients=10, seed=seed) as cluster:
+        cluster.osd_fails()
+        latencies = [cluster.rounds_until_told(3)]
+        for _ in range(5):
+            cluster.goes_on()
+            latencies.append(cluster.rounds_until_told(2))
+            cluster.quiet_rounds(1)
+        return figures(cluster, latencies)
+
+
+# Their names, functions and modes, the longest first.
+SCENARIOS = [
+    (scenario, mode)
+    for scenario, modes in [
+        (alone, ["off"]),
+        (twenty_wake, ["consul", "petasan"]),
+        (quorum_is_lost, ["consul", "petasan"]),
+        (speaker_without_quorum_is_cut_off, ["consul", "petasan"]),
+        (speaker_with_quorum_is_cut_off, ["consul", "petasan"]),
+        (consul_leader_dies, ["consul", "petasan"]),
+        (timer_stops, ["consul"]),
+        (speaker_is_killed, ["consul", "consul", "petasan", "petasan"]),
+        (leadership_moves, ["consul", "petasan"]),
+        (machine_is_gone, ["consul", "petasan"]),
+        (agent_is_dead, ["consul", "petasan"]),
+        (clocks_differ, ["consul", "petasan"]),
+        (write_is_refused, ["consul", "petasan"]),
+        (write_is_too_large, ["consul", "petasan"]),
+    ]
+    for mode in modes
+]
