@@ -66,12 +66,15 @@ class Cluster:
 
     def __init__(self, folder, *, mode, agents=3, recipients=3, seed=0, consul=None, **ha):
         self.folder, self.mode = folder, mode
+        self.network = Namespaces(agents)
         self.consul = Consul(
-            folder / "consul", agents=agents, network=Namespaces(agents), **(consul or {})
+            folder / "consul", agents=agents, network=self.network, **(consul or {})
         )
         self.relay = Relay(seed)
-        self.recipients = [f"r{number}@example.org" for number in range(recipients)]
-        self.ledger = Ledger(self.relay, self.recipients)
+        if isinstance(recipients, int):
+            recipients = [f"r{number}@example.org" for number in range(recipients)]
+        self.recipients = recipients
+        self.ledger = Ledger(self.relay, list(recipients))
         # A release that knows of no other mode reads no such table.
         self.ha = {} if mode == "off" else {"mode": mode, "session_ttl": f"{TTL_S}s", "lock_delay": f"{LOCK_DELAY_S}s", **ha}
         self.nodes = {}
@@ -134,6 +137,11 @@ class Cluster:
             self.ledger.owe_down(f"osd.{number}")
         return f"osd.{number}"
 
+    def osds_are_down(self, *numbers):
+        """These and no others are down; nobody need be told."""
+        self._down = set(numbers)
+        self._show()
+
     def all_osds_are_up(self):
         """All that failed is up again."""
         for number in self._down:
@@ -171,7 +179,11 @@ class Cluster:
                 f"/v1/session/destroy/{self._petasan_session}", method="PUT", node=ask
             )
         body = json.dumps({"Node": name, "LockDelay": "0s", "Name": "PetaSAN"}).encode()
-        answer = self.consul.json("/v1/session/create", method="PUT", body=body, node=ask)
+        # Where there are ACLs a node is registered a while after it is known.
+        answer = wait_until(
+            lambda: self.consul.json("/v1/session/create", method="PUT", body=body, node=ask),
+            f"a session of {name}",
+        )
         self._petasan_session = answer["ID"]
         wait_until(
             lambda: self.consul.request(
@@ -254,7 +266,10 @@ class Cluster:
         for mail in self.relay.taken[before:]:
             self.wrong.append(f"nothing was news, and {mail.to} was told: {mail.subject}")
 
-    def run(self, name, *arguments):
-        """Any other command on a node."""
-        return self.nodes[name].run(*arguments)
+    def does(self, name, *arguments):
+        """Any other command on a node, which must succeed."""
+        run = self.nodes[name].run(*arguments)
+        if run.status != 0:
+            self.wrong.append(f"{name}: {run}")
+        return run
 

@@ -22,8 +22,9 @@ gossip_lan { probe_interval = "300ms" probe_timeout = "200ms" suspicion_mult = 2
 disable_update_check = true
 """
 
+# With a token of its own an agent registers its node, which nothing else does that a session needs.
 ACLS = """\
-acl { enabled = true default_policy = "deny" tokens { master = "%s" } }
+acl { enabled = true default_policy = "deny" tokens { master = "%s" agent = "%s" } }
 """
 
 
@@ -68,7 +69,7 @@ class Consul:
         """Starts every agent and waits until they know each other and have a leader."""
         self.folder.mkdir()
         self._network = self._network or Network(len(self.nodes))
-        acls = ACLS % self.master_token if self.master_token else ""
+        acls = ACLS % ((self.master_token,) * 2) if self.master_token else ""
         (self.folder / "agent.hcl").write_text(CONFIGURATION + acls + self._configuration)
         (self.folder / "agent.hcl").chmod(0o600)
         for node in self.nodes:
