@@ -1,6 +1,7 @@
 """The accounts of a scenario: what everybody is to be told, and so what was lost and what told twice."""
 
 import re
+import time
 from collections import defaultdict
 
 # A subject that names none of these tells of the incident that an earlier one has named.
@@ -13,21 +14,28 @@ class Ledger:
     def __init__(self, relay, recipients):
         self.relay = relay
         self.recipients = recipients
+        # With the moment from which on it was owed.
         self._down = []
         self._up = []
         self._subjects = []
+        # From each of these moments on the same may happen again.
+        self._chapters = [time.monotonic()]
 
     def owe_down(self, name):
         """Everybody is to be told that this is down."""
-        self._down.append(name)
+        self._down.append((name, time.monotonic()))
 
     def owe_up(self, name):
         """And that it is up again."""
-        self._up.append(name)
+        self._up.append((name, time.monotonic()))
 
     def owe(self, subject):
         """Everybody is to get a mail whose subject matches this."""
-        self._subjects.append(re.compile(subject))
+        self._subjects.append((re.compile(subject), time.monotonic()))
+
+    def begin_chapter(self):
+        """What was told before may happen again from now on."""
+        self._chapters.append(time.monotonic())
 
     def lost(self):
         """What has not arrived so far: recipient and what he is owed."""
@@ -37,12 +45,12 @@ class Ledger:
         lost = []
         for to in self.recipients:
             told = mails[to]
-            lost += [f"{name} down, to {to}" for name in self._down if not _incidents(told, name)]
-            lost += [f"{name} up, to {to}" for name in self._up if not _is_over(told, name)]
+            lost += [f"{name} down, to {to}" for name, at in self._down if not _down(told, name, at)]
+            lost += [f"{name} up, to {to}" for name, at in self._up if not _is_up(told, name, at)]
             lost += [
                 f"/{subject.pattern}/, to {to}"
-                for subject in self._subjects
-                if not any(subject.search(mail.subject) for mail in told)
+                for subject, at in self._subjects
+                if not any(mail.at >= at and subject.search(mail.subject) for mail in told)
             ]
         return lost
 
@@ -53,12 +61,13 @@ class Ledger:
         for mail in list(self.relay.taken):
             first.setdefault((mail.to, mail.incident), mail.subject)
             root = "" if NAMES.search(mail.subject) else first[mail.to, mail.incident]
-            tellings[mail.to, mail.subject, root].append(mail)
+            chapter = sum(begin <= mail.at for begin in self._chapters)
+            tellings[mail.to, mail.subject, root, chapter].append(mail)
         return [mails for mails in tellings.values() if len(mails) > 1]
 
     def counts(self):
-        """Repeated mails, those left out of which the sender can't have known that they were taken; how many of
-        these there were; how many had a Message-ID of their own, which no mailbox can collapse."""
+        """How much was repeated: mails; those left out of which the sender can't have known that they were taken, which
+        come second; third, how many had a Message-ID of their own, which no mailbox collapses."""
         repeated = excused = strangers = 0
         for mails in self.repeats():
             forgiven = sum(mail.last_words for mail in mails[:-1])
@@ -68,15 +77,20 @@ class Ledger:
         return repeated, excused, strangers
 
 
-def _incidents(mails, name):
+def _down(mails, name, since=0.0):
     """The incidents in which these mails call it down."""
     return {
         mail.incident
         for mail in mails
-        if "up again" not in mail.subject and re.search(rf"\b{re.escape(name)}\b", mail.text)
+        if mail.at >= since
+        and "up again" not in mail.subject
+        and re.search(rf"\b{re.escape(name)}\b", mail.text)
     }
 
 
-def _is_over(mails, name):
-    incidents = _incidents(mails, name)
-    return any(mail.incident in incidents and "up again" in mail.subject for mail in mails)
+def _is_up(mails, name, since):
+    incidents = _down(mails, name)
+    return any(
+        mail.at >= since and mail.incident in incidents and "up again" in mail.subject
+        for mail in mails
+    )

@@ -79,6 +79,8 @@ class Cluster:
         self.ha = {} if mode == "off" else {"mode": mode, "session_ttl": f"{TTL_S}s", "lock_delay": f"{LOCK_DELAY_S}s", **ha}
         self.nodes = {}
         self.rounds = 0
+        # How many nodes carried out the checks in each round.
+        self.voices = []
         # Whatever else must not be.
         self.wrong = []
         self._down = set()
@@ -240,6 +242,7 @@ class Cluster:
         self.rounds += 1
         nodes = [self.nodes[name] for name in names] or self.awake()
         runs = dict(zip((node.name for node in nodes), self._pool.map(self._check, nodes)))
+        self.voices.append(sum("check osds: " in run.stderr for run in runs.values()))
         for name, run in runs.items():
             if run.status not in ENDS_WELL or "panicked" in run.stderr:
                 self.wrong.append(f"round {self.rounds}, {name}: exit {run.status}: {run.stderr}")

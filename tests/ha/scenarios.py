@@ -236,6 +236,8 @@ def consul_leader_dies(folder, mode, seed):
         cluster.quiet_rounds(1)
         latencies = []
         for _ in range(3):
+            cluster.quiet_rounds(2)
+            cluster.ledger.begin_chapter()
             dead = cluster.consul.leader("node5")
             speaker = cluster.holder(ask="node5")[0]
             cluster.osd_fails()
@@ -481,6 +483,25 @@ def own_node_is_blind(folder, mode, seed):
         return figures(cluster, latencies)
 
 
+def own_node_cannot_mail(folder, mode, seed):
+    """The speaker's node can't reach the mail server: another one takes over what waits."""
+    with Cluster(
+        folder, mode=mode, recipients=4, seed=seed, step_down_after=2, lock_delay="0s"
+    ) as cluster:
+        cluster.quiet_rounds(1)
+        speaker = cluster.holder()[0]
+        # Nothing listens there.
+        cluster.nodes[speaker].settings["smtp"]["port"] = 1
+        cluster.osd_fails()
+        cluster.quiet_rounds(2)
+        latencies = [cluster.rounds_until_told(3)]
+        cluster.quiet_rounds(2)
+        cluster.all_osds_are_up()
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
 def commands_from_any_node(folder, mode, seed):
     """What waits, what is silenced and what is acknowledged is the same from every node."""
     with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
@@ -524,6 +545,8 @@ def twenty_wake(folder, mode, seed):
             cluster.goes_on()
             latencies.append(cluster.rounds_until_told(2))
             cluster.quiet_rounds(1)
+        if any(voices != 1 for voices in cluster.voices):
+            cluster.wrong.append(f"nodes that spoke in each round: {cluster.voices}")
         return figures(cluster, latencies)
 
 
@@ -547,6 +570,7 @@ SCENARIOS = [
         (upgraded_first_the_one_with_the_state, ["consul", "petasan"]),
         (upgraded_last_the_one_with_the_state, ["consul", "petasan"]),
         (own_node_is_blind, ["consul", "petasan"]),
+        (own_node_cannot_mail, ["consul", "petasan"]),
         (commands_from_any_node, ["consul", "petasan"]),
         (write_is_refused, ["consul", "petasan"]),
         (write_is_too_large, ["consul", "petasan"]),
