@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nodes import LOCK_DELAY_S, TESTS, TTL_S, Cluster
+from nodes import TESTS, Cluster
 from parts.processes import wait_until
 
 # The successor speaks in this pass after the lock is free, at the latest.
@@ -17,6 +17,9 @@ LATEST_PASS = 2
 
 # So often the speaker is killed in each of the scenarios that do so.
 KILLS = 50
+
+# As good as no lock-delay.
+AT_ONCE = "1ms"
 
 HANDOVERS = 100
 
@@ -98,7 +101,7 @@ def speaker_is_killed(folder, mode, seed):
     """The speaker is killed at random moments; it or another node goes on."""
     chance = random.Random(seed)
     moments = {"before": 0, "during": 0, "after": 0}
-    with Cluster(folder, mode=mode, recipients=10, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=10, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.relay.delay_s = 0.002
         cluster.quiet_rounds(1)
         speaker = cluster.holder()[0]
@@ -138,7 +141,7 @@ def speaker_is_frozen(folder, mode, seed):
     """The speaker stops in the midst of its mails, as a paused virtual machine does, and goes on when another one has
     spoken instead."""
     freezes = 5
-    with Cluster(folder, mode=mode, recipients=8, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=8, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.quiet_rounds(1)
         latencies = []
         for _ in range(freezes):
@@ -208,7 +211,7 @@ def timer_stops(folder, mode, seed):
 def leadership_moves(folder, mode, seed):
     """Leadership is handed over 100 times under a relay that fails half the time."""
     chance = random.Random(seed)
-    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.quiet_rounds(1)
         cluster.relay.sickness = 0.5
         latencies, speakers = [], []
@@ -361,7 +364,7 @@ def agent_is_dead(folder, mode, seed):
 
 def clocks_differ(folder, mode, seed):
     """The clock of one node is 10 minutes ahead."""
-    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.nodes["node2"].environment.update(
             LD_PRELOAD=str(FAKE_TIME), FAKETIME="+10m", FAKETIME_DONT_FAKE_MONOTONIC="1"
         )
@@ -425,7 +428,7 @@ def upgraded(folder, mode, seed, *, first):
     """Nodes are upgraded one by one: node1 has the state of the release before, in which OSDs are announced and mails
     wait; `first` is the first that runs with the others."""
     recipients = ["ops@example.org", "r1@example.org"]
-    with Cluster(folder, mode=mode, recipients=recipients, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=recipients, seed=seed, lock_delay=AT_ONCE) as cluster:
         old = cluster.nodes["node1"]
         old.state_file.parent.mkdir()
         shutil.copy(TESTS / "fixtures" / "state" / "version-2.json", old.state_file)
@@ -465,7 +468,7 @@ def upgraded_last_the_one_with_the_state(folder, mode, seed):
 def own_node_is_blind(folder, mode, seed):
     """No monitor answers on the speaker's node: another one takes over."""
     with Cluster(
-        folder, mode=mode, recipients=4, seed=seed, step_down_after=2, lock_delay="0s"
+        folder, mode=mode, recipients=4, seed=seed, step_down_after=2, lock_delay=AT_ONCE
     ) as cluster:
         cluster.quiet_rounds(1)
         speaker = cluster.holder()[0]
@@ -486,7 +489,7 @@ def own_node_is_blind(folder, mode, seed):
 def own_node_cannot_mail(folder, mode, seed):
     """The speaker's node can't reach the mail server: another one takes over what waits."""
     with Cluster(
-        folder, mode=mode, recipients=4, seed=seed, step_down_after=2, lock_delay="0s"
+        folder, mode=mode, recipients=4, seed=seed, step_down_after=2, lock_delay=AT_ONCE
     ) as cluster:
         cluster.quiet_rounds(1)
         speaker = cluster.holder()[0]
@@ -504,7 +507,7 @@ def own_node_cannot_mail(folder, mode, seed):
 
 def commands_from_any_node(folder, mode, seed):
     """What waits, what is silenced and what is acknowledged is the same from every node."""
-    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay="0s") as cluster:
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.quiet_rounds(1)
         speaker = cluster.holder()[0]
         others = [name for name in cluster.nodes if name != speaker]
