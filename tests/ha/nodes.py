@@ -25,6 +25,9 @@ LOCK_DELAY_S = 1
 # Of Ceph's stand-in. One that is down must not be all that its host has.
 HOSTS, OSDS_PER_HOST = 4, 100
 
+# Of whatever architecture.
+FAKE_TIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
 PETASAN_LOCK = "PetaSAN/Services/ClusterLeader"
 OWN_LOCK = "petanotify/prod/leader"
 
@@ -47,6 +50,8 @@ class Node(Petanotify):
             f"exec /bin/cat {folder.parent}/status\n"
         )
         script.chmod(0o755)
+        # By how much its clock is ahead of the others'.
+        self.ahead_s = 0
         settings["ceph"] = {"command": [str(script)], "via": "cli"}
 
     def blind(self, is_blind=True):
@@ -55,6 +60,14 @@ class Node(Petanotify):
             (self.folder / "blind").touch()
         else:
             (self.folder / "blind").unlink()
+
+    def set_clock(self, minute):
+        """Lets its clock show that minute of the scenario, which goes by faster than those of the machine."""
+        self.environment.update(
+            LD_PRELOAD=str(FAKE_TIME),
+            FAKETIME=f"+{60 * minute + self.ahead_s}s",
+            FAKETIME_DONT_FAKE_MONOTONIC="1",
+        )
 
     def start_pass(self):
         """Begins a pass that can be killed."""
@@ -177,9 +190,7 @@ class Cluster:
     def lead(self, name, *, ask="node1"):
         """Lets the node hold PetaSAN's lock, as PetaSAN's own service does, through a session without a TTL."""
         if self._petasan_session:
-            self.consul.request(
-                f"/v1/session/destroy/{self._petasan_session}", method="PUT", node=ask
-            )
+            self._end_session(self._petasan_session, ask)
         body = json.dumps({"Node": name, "LockDelay": "0s", "Name": "PetaSAN"}).encode()
         # Where there are ACLs a node is registered a while after it is known.
         answer = wait_until(
@@ -218,7 +229,14 @@ class Cluster:
         else:
             _, session = self.holder(ask=ask)
             if session:
-                self.consul.request(f"/v1/session/destroy/{session}", method="PUT", node=ask)
+                self._end_session(session, ask)
+
+    def _end_session(self, session, ask):
+        # Servers that elect a leader have no time for it.
+        wait_until(
+            lambda: self.consul.request(f"/v1/session/destroy/{session}", method="PUT", node=ask),
+            "a session to end",
+        )
 
     def wait_until_lock_is_free(self, holder, *, ask):
         """Waits until a node that is gone has lost the lock, the lock-delay included; how long that took in s."""
@@ -238,11 +256,16 @@ class Cluster:
         return [node for node in self.nodes.values() if node.wakes]
 
     def round(self, *names):
-        """The timers elapse, on all nodes or these, in the same moment; the runs by node."""
+        """A minute later the timers elapse, on all nodes or these, in the same moment; the runs by node."""
         self.rounds += 1
+        for node in self.nodes.values():
+            node.set_clock(self.rounds)
         nodes = [self.nodes[name] for name in names] or self.awake()
         runs = dict(zip((node.name for node in nodes), self._pool.map(self._check, nodes)))
         self.voices.append(sum("check osds: " in run.stderr for run in runs.values()))
+        with open(self.folder / "rounds.log", "a") as log:
+            log.write(f"=== minute {self.rounds}, at {time.monotonic():.3f}\n")
+            log.writelines(f"--- {name}\n{run}\n" for name, run in runs.items())
         for name, run in runs.items():
             if run.status not in ENDS_WELL or "panicked" in run.stderr:
                 self.wrong.append(f"round {self.rounds}, {name}: exit {run.status}: {run.stderr}")

@@ -96,6 +96,7 @@ class Dialogue:
         self.last = None
         self.went_on = False
         self.recipient = None
+        self.is_first = True
         self.fails_at = relay.falls_sick()
 
     async def hold(self):
@@ -104,8 +105,10 @@ class Dialogue:
         while line := await self.reader.readline():
             self.went_on = True
             verb = line.split(b" ")[0].strip().upper().decode()
-            if verb == "MAIL" and self.last:
-                self.fails_at = self.relay.falls_sick()
+            if verb == "MAIL":
+                # Each mail has its own fate, the first one that of the connection.
+                self.fails_at = self.fails_at if self.is_first else self.relay.falls_sick()
+                self.is_first = False
             if verb == "QUIT":
                 await self._say("221 bye")
                 return

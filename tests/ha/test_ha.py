@@ -10,6 +10,7 @@ Needs root, Consul and libfaketime (tests/real/install) and the release build.
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -87,16 +88,23 @@ def main(names):
             row, failures = judge(answer)
             print(f"| {name(number)} | {SCENARIOS[number][1]} | {row} | {took:.0f} |", flush=True)
             if failures:
-                failed.append((number, answer, failures))
-        if failed and "PETANOTIFY_HA_KEEP" in os.environ:
-            print(f"{folder} is there until Enter is pressed")
-            sys.stdin.readline()
+                failed.append((number, answer, failures + keep_log(number, folder)))
     for number, answer, failures in failed:
         print(f"FAILED: {name(number)}, mode {SCENARIOS[number][1]}")
         for failure in failures + getattr(answer, "notes", []):
             print("    " + failure.replace("\n", "\n    "))
     print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed or not chosen else 0
+
+
+def keep_log(number, folder):
+    """Keeps what the nodes said in each round; where it is."""
+    log = folder / str(number) / "rounds.log"
+    kept = binary().parent / f"ha-{SCENARIOS[number][0].__name__}-{number}.log"
+    if not log.exists():
+        return []
+    shutil.copy(log, kept)
+    return [f"what the nodes said: {kept}"]
 
 
 def judge(answer):
