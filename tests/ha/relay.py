@@ -77,11 +77,9 @@ class Relay:
             writer.close()
             self._connections.discard(writer)
 
-    def falls_sick(self):
-        """At which stage the next mail fails, or None."""
-        if self._chance.random() < self.sickness:
-            return self._chance.choice(STAGES)
-        return None
+    def falls_sick(self, stages=STAGES):
+        """At which of these stages the next mail fails, or None."""
+        return self._chance.choice(stages) if self._chance.random() < self.sickness else None
 
     def breaks_off(self):
         """Whether a failure is a broken connection, and not an answer."""
@@ -107,7 +105,8 @@ class Dialogue:
             verb = line.split(b" ")[0].strip().upper().decode()
             if verb == "MAIL":
                 # Each mail has its own fate, the first one that of the connection.
-                self.fails_at = self.fails_at if self.is_first else self.relay.falls_sick()
+                if not self.is_first:
+                    self.fails_at = self.relay.falls_sick(STAGES[1:])
                 self.is_first = False
             if verb == "QUIT":
                 await self._say("221 bye")

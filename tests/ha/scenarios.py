@@ -303,6 +303,8 @@ def cut_in_two(folder, mode, seed, *, majority):
         cluster.relay.sickness = 1.0
         cluster.osd_fails()
         cluster.round()
+        # By now all know of it.
+        cluster.round()
         cluster.relay.sickness = 0.0
         cluster.network.cut([1, 2], [3, 4, 5])
         for there, here in (("node5", "node1"), ("node1", "node5")):

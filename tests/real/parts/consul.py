@@ -168,7 +168,11 @@ class Consul:
     def create_token(self, rules):
         """A new token that may do what the ACL rules say, and nothing else."""
         policy = {"Name": f"policy-{secrets.token_hex(4)}", "Rules": rules}
-        self.request("/v1/acl/policy", method="PUT", body=json.dumps(policy).encode())
+        body = json.dumps(policy).encode()
+        # A new cluster takes a moment to agree that it has ACLs of this kind.
+        wait_until(
+            lambda: self.request("/v1/acl/policy", method="PUT", body=body), "a policy to be stored"
+        )
         token = {"Policies": [{"Name": policy["Name"]}]}
         answer = self.request("/v1/acl/token", method="PUT", body=json.dumps(token).encode())
         return json.loads(answer)["SecretID"]
