@@ -88,8 +88,9 @@ class Cluster:
             recipients = [f"r{number}@example.org" for number in range(recipients)]
         self.recipients = recipients
         self.ledger = Ledger(self.relay, list(recipients))
-        # A release that knows of no other mode reads no such table.
-        self.ha = {} if mode == "off" else {"mode": mode, "session_ttl": f"{TTL_S}s", "lock_delay": f"{LOCK_DELAY_S}s", **ha}
+        self.ha = {"mode": mode}
+        if mode != "off":
+            self.ha |= {"session_ttl": f"{TTL_S}s", "lock_delay": f"{LOCK_DELAY_S}s", **ha}
         self.nodes = {}
         self.rounds = 0
         # How many nodes carried out the checks in each round.
@@ -135,7 +136,7 @@ class Cluster:
                 "from": "PetaSAN <storage@example.org>",
                 "timeout": "3s",
             },
-            **({"ha": dict(self.ha)} if self.ha else {}),
+            "ha": dict(self.ha),
             # What goes up and down within seconds is to be mailed each time.
             "notify.flapping": {"enabled": False},
             "recipient": [{"address": address} for address in self.recipients],

@@ -136,6 +136,27 @@ def speaker_is_killed(folder, mode, seed):
         return figures(cluster, latencies, notes=notes)
 
 
+def large_queue(folder, mode, seed):
+    """The speaker is killed in the midst of a thousand mails: more than one value of Consul holds the list of."""
+    with Cluster(folder, mode=mode, recipients=1000, seed=seed, lock_delay=AT_ONCE) as cluster:
+        cluster.quiet_rounds(1)
+        latencies = []
+        for arrived in (350, 800):
+            cluster.goes_on()
+            before = len(cluster.relay.taken)
+            speaker = cluster.holder()[0]
+            others = [name for name in cluster.nodes if name != speaker]
+            process = cluster.nodes[speaker].start_pass()
+            wait_until(lambda: len(cluster.relay.taken) >= before + arrived, "most of the mails")
+            process.kill()
+            process.wait()
+            cluster.relay.wait_until_heard_out()
+            cluster.leader_is_replaced(others[0])
+            latencies.append(cluster.rounds_until_told(3, *others))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
 def speaker_is_frozen(folder, mode, seed):
     """The speaker stops in the midst of its mails, as a paused virtual machine does, and goes on when another one has
     spoken instead."""
@@ -571,6 +592,7 @@ SCENARIOS = [
         (speaker_with_quorum_is_cut_off, ["consul", "petasan"]),
         (consul_leader_dies, ["consul", "petasan"]),
         (timer_stops, ["consul"]),
+        (large_queue, ["consul", "petasan"]),
         (speaker_is_frozen, ["consul", "petasan"]),
         (machine_is_gone, ["consul", "petasan"]),
         (agent_is_dead, ["consul", "petasan"]),

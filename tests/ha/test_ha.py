@@ -21,6 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "real"))
 
+from nodes import FAKE_TIME  # noqa: E402
 from parts.petanotify import binary  # noqa: E402
 from parts.processes import end_orderly_on_signals, private_folder  # noqa: E402
 from scenarios import SCENARIOS  # noqa: E402
@@ -73,6 +74,8 @@ def main(names):
     end_orderly_on_signals()
     if not binary().exists():
         sys.exit(f"there is no {binary()}: run cargo build --release")
+    if not FAKE_TIME:
+        sys.exit("there is no libfaketime: run tests/real/install")
     seed = int(os.environ.get("PETANOTIFY_HA_SEED", time.time_ns() % 1_000_000))
     print(f"PETANOTIFY_HA_SEED={seed}\n{HEADER}", flush=True)
     chosen = [
