@@ -89,8 +89,16 @@ def _down(mails, name, since=0.0):
 
 
 def _is_up(mails, name, since):
+    """Whether they tell that it is up again: in its own incident, in one that tells it of all OSDs or nodes, or in the
+    mail that comes late to tell that it was down at all."""
     incidents = _down(mails, name)
+    everything = "all OSDs are up again" if name.startswith("osd.") else "all nodes are up again"
     return any(
-        mail.at >= since and mail.incident in incidents and "up again" in mail.subject
+        mail.at >= since
+        and (
+            everything in mail.subject
+            or ("up again" in mail.subject and mail.incident in incidents)
+            or (re.search(r"\bw(as|ere) down\b", mail.subject) and name in mail.subject)
+        )
         for mail in mails
     )

@@ -291,6 +291,8 @@ def quorum_is_lost(folder, mode, seed):
         cluster.relay.sickness = 1.0
         cluster.osd_fails()
         cluster.round()
+        # By now all know of it.
+        cluster.round()
         cluster.relay.sickness = 0.0
         cluster.consul.kill_servers("node1", "node2", seen_from="node5")
         for dead in ("node1", "node2"):
