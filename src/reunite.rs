@@ -186,9 +186,12 @@ pub fn reunite(
     };
     state.origin = origin;
     state.saves = saves;
-    let pending = state.queue.iter().map(|entry| &entry.id);
-    let known: Vec<MailId> = pending.filter(|id| sent.contains(*id)).cloned().collect();
-    state.told.extend(&known);
+    // Also those of which this state knows nothing: what a pass would make of it now may have been told by the one that sent
+    // them. Those that are pending come last, so that they are remembered the longest.
+    let pending: HashSet<&MailId> = state.queue.iter().map(|entry| &entry.id).collect();
+    let mut known: Vec<&MailId> = sent.iter().collect();
+    known.sort_unstable_by_key(|id| (pending.contains(id), *id));
+    state.told.extend(known);
     state.queue.remove(sent);
     (state, course)
 }
@@ -509,6 +512,34 @@ mod tests {
                 (Some(mark(found.unwrap_or(5))), None)
             );
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_known_as_told_also_where_nobody_has_queued_it() {
+        let own = follows(
+            Sketch {
+                mails: "a/1",
+                ..Sketch::default()
+            }
+            .state(),
+            5,
+            None,
+        );
+        let sent = HashSet::from([id("a/1"), id("b/0")]);
+        for (found, mails) in [(None, ""), (Some(5), ""), (Some(6), "")] {
+            let shared = found.map(|saves| (mark(saves), State::default()));
+            let (state, _) = reunite(own.clone(), shared, &sent, now());
+            assert_eq!(state.told.ids(), sent, "{found:?}");
+            assert_eq!(essentials(&state, "a/1 b/0").2, mails, "{found:?}");
+        }
+        // So many that not all are remembered: those that are pending here are.
+        let mut many: HashSet<MailId> = (0..2 * MOST_TOLD)
+            .map(|number| id(&format!("c/{number}")))
+            .collect();
+        many.insert(id("a/1"));
+        let (state, _) = reunite(own, None, &many, now());
+        assert_eq!(state.told.ids().len(), MOST_TOLD);
+        assert!(state.told.ids().contains(&id("a/1")));
     }
 
     #[test]
