@@ -198,6 +198,21 @@ impl Head {
     }
 }
 
+/// So many folders of parts are removed at once: a transaction takes 64 steps, and there is mostly none.
+const MOST_LEFT_OVER: usize = 32;
+
+/// Which folders of parts no head will ever name, where the head is number `saves` and has no parts itself. `keys` are those of
+/// parts, below the folder in which all of them lie.
+pub fn left_over<'a>(keys: impl Iterator<Item = &'a str>, saves: u64) -> Vec<String> {
+    let number = |folder: &str| folder.split_once('-')?.0.parse::<u64>().ok();
+    let folders = keys.filter_map(|key| key.split_once('/'));
+    let folders = folders.map(|(folder, _)| folder);
+    let past = folders.filter(|folder| number(folder).is_some_and(|number| number <= saves));
+    let past: BTreeSet<&str> = past.collect();
+    let some = past.into_iter().take(MOST_LEFT_OVER);
+    some.map(str::to_owned).collect()
+}
+
 /// A name as it may stand in a key: what is no letter, digit, dot, dash or underscore becomes a dash.
 pub fn key_name(name: &str) -> String {
     let plain = |c: char| match c {
@@ -401,6 +416,32 @@ mod tests {
         assert_eq!(essence(&state), essence(&later));
         later.memory.nodes.acknowledged.insert("node1".to_owned());
         assert_ne!(essence(&state), essence(&later));
+    }
+
+    #[test]
+    fn parts_that_another_node_is_about_to_publish_are_left_alone() {
+        let keys = [
+            "6-0a0a0a0a/0",
+            "7-0b0b0b0b/0",
+            "7-0b0b0b0b/1",
+            "8-0c0c0c0c/0",
+            "10-0d0d0d0d/0",
+            "somebody/else",
+            "9",
+        ];
+        for (saves, expected) in [
+            (0, &[][..]),
+            (6, &["6-0a0a0a0a"]),
+            (7, &["6-0a0a0a0a", "7-0b0b0b0b"]),
+            (9, &["6-0a0a0a0a", "7-0b0b0b0b", "8-0c0c0c0c"]),
+        ] {
+            assert_eq!(left_over(keys.into_iter(), saves), expected, "{saves}");
+        }
+        let many: Vec<String> = (0..99)
+            .map(|number| format!("{number}-0a0a0a0a/0"))
+            .collect();
+        let many = left_over(many.iter().map(String::as_str), 99);
+        assert_eq!(many.len(), MOST_LEFT_OVER);
     }
 
     #[test]

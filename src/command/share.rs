@@ -854,18 +854,14 @@ impl Share {
         let packed = shared::pack(state, &self.me, saves, context.now)
             .context("cannot pack the shared memory")
             .map_err(Failure::Refused)?;
+        let left_over = match &head {
+            Some(head) if head.parts == 0 && !packed.parts.is_empty() => {
+                self.left_over(head.saves, log)?
+            }
+            _ => Vec::new(),
+        };
         let before = head.filter(|head| head.parts > 0).map(|head| head.folder());
         let folder = packed.head.folder();
-        if !packed.parts.is_empty() && before.is_none() {
-            // What is left there was never finished.
-            let mut steps = self.fence.clone();
-            steps.push(Step::DeleteTree {
-                prefix: self.keys.parts(),
-            });
-            if let Transacted::Refused(_) = self.agent.transact(&steps, log)? {
-                return Ok(None);
-            }
-        }
         for (number, part) in packed.parts.into_iter().enumerate() {
             let mut steps = self.fence.clone();
             steps.push(Step::Set {
@@ -885,9 +881,10 @@ impl Share {
             index,
             value: head,
         });
-        if let Some(before) = before.filter(|before| *before != folder) {
+        let before = before.filter(|before| *before != folder);
+        for folder in before.into_iter().chain(left_over) {
             steps.push(Step::DeleteTree {
-                prefix: format!("{}{before}/", self.keys.parts()),
+                prefix: format!("{}{folder}/", self.keys.parts()),
             });
         }
         // Whoever speaks knows what is noted there, and nobody else notes anything.
@@ -912,6 +909,15 @@ impl Share {
                 Ok(None)
             }
         }
+    }
+
+    /// The folders of parts of publications that came to nothing. The head has reached the number of each: those with a higher
+    /// one are another node's, which may be about to publish them.
+    fn left_over(&self, saves: u64, log: &crate::output::Log) -> Result<Vec<String>, Failure> {
+        let parts = self.keys.parts();
+        let keys = self.agent.key_names(&parts, log)?;
+        let folders = keys.iter().filter_map(|key| key.strip_prefix(&parts));
+        Ok(shared::left_over(folders, saves))
     }
 
     fn knows_what_was_noted(&self) -> bool {

@@ -167,6 +167,19 @@ impl Agent {
         )
     }
 
+    /// The names of all keys that begin with `prefix`, without their values: `GET /v1/kv/PREFIX?keys`.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn key_names(&self, prefix: &str, log: &Log) -> Result<Vec<String>, Failure> {
+        let path = format!("{}?keys&consistent", path_of(prefix));
+        let answer = self.ask_leader(Repeat::Harmless, || self.http.get(&path, log))?;
+        match found(answer, &key_policy(prefix)).map_err(Failure::Refused)? {
+            None => Ok(Vec::new()),
+            Some(answer) => understood(&answer),
+        }
+    }
+
     /// Reads one key: `GET /v1/kv/KEY`. `None` if there is none.
     ///
     /// # Errors
