@@ -78,9 +78,11 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
         }
     };
 
+    let before = share.is_some().then(|| state.clone());
     let sight = observe::observe(context, share.as_deref().map(Share::agent));
     let mut pass = Pass::judge(context, state, sight, lock.is_some());
     pass.share = share;
+    pass.before = before;
     pass.report_causes(context, options);
     let (last_pass, tally) = pass.finish(context, lock.as_ref(), begin, options);
     if lock.is_some() {
@@ -156,6 +158,8 @@ fn listen(
 struct Pass {
     /// What the nodes share, where they do.
     share: Option<Box<Share>>,
+    /// The state before the pass, where nodes share one.
+    before: Option<State>,
     state: State,
     alerts: Vec<Told>,
     /// What was told as it is to those who have come since.
@@ -228,6 +232,7 @@ impl Pass {
         state.cluster = Some(cluster);
         Pass {
             share: None,
+            before: None,
             state,
             alerts,
             caught_up,
@@ -312,16 +317,21 @@ impl Pass {
         begin: Instant,
         options: cli::Check,
     ) -> (LastPass, Result<Tally, Stop>) {
+        let mut tally = Ok(Tally::default());
         // A successor must know what is to be sent before the first of it leaves.
         self.publish(context, When::Due);
-        let tally = match lock {
-            Some(lock) if !self.has_lost_the_voice() => self.mail(context, lock, begin),
-            _ => Ok(Tally::default()),
-        };
-        if let Some(share) = &mut self.share {
-            share.take_down_sent(&mut self.state);
+        if self.has_lost_the_voice() {
+            self.forget_what_was_judged();
+        } else {
+            tally = match lock {
+                Some(lock) => self.mail(context, lock, begin),
+                None => Ok(Tally::default()),
+            };
+            if let Some(share) = &mut self.share {
+                share.take_down_sent(&mut self.state);
+            }
+            self.publish(context, When::News);
         }
-        self.publish(context, When::News);
         if tally.is_ok() {
             self.report_left_over(context, options);
         }
@@ -344,6 +354,16 @@ impl Pass {
         if let Some(share) = &mut self.share {
             share.publish(context, &mut self.state, when);
         }
+    }
+
+    /// Another node has the lock, and judges for itself: what it sees may be called otherwise, and would be told twice.
+    fn forget_what_was_judged(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.state = before;
+        }
+        self.alerts.clear();
+        self.caught_up.clear();
+        self.forgotten.clear();
     }
 
     fn has_lost_the_voice(&self) -> bool {
