@@ -54,8 +54,10 @@ pub struct Notes {
     pub leader: Option<(String, String)>,
     /// The nodes of the cluster.
     pub nodes: BTreeSet<String>,
-    /// When the shared memory was last looked at.
+    /// When the shared memory was last looked at while there was a quorum.
     pub looked_at: Option<Timestamp>,
+    /// When this node's last pass was.
+    pub passed_at: Option<Timestamp>,
     /// What was found there.
     pub seen: Option<Mark>,
     /// How far the clock of the node that wrote it is off.
@@ -68,6 +70,10 @@ pub struct Notes {
     pub free_passes: u32,
     /// In how many passes in a row this node's agent did not answer.
     pub deaf_passes: u32,
+    /// In how many passes in a row there was no quorum.
+    pub leaderless_passes: u32,
+    /// This node has let a pass go by, see [`Doubt`].
+    pub has_waited: bool,
 }
 
 /// How far another node's clock is off.
@@ -82,6 +88,61 @@ pub struct Skew {
 /// Clocks further apart than this are told of: what stands in mails and in logs can't be put in order any more. NTP keeps
 /// them within a second, Ceph warns from 0.05 s on.
 const TOLD_SKEW: i64 = 120;
+
+/// A node that has not looked at the shared memory for so long may have missed that others spoke: two passes and a half, so
+/// that one that comes late is none that was missed.
+const AWAY: std::time::Duration = std::time::Duration::from_secs(150);
+
+/// Whether others may have told what is not in the shared memory yet, so that a node whose turn it is lets one pass go by: it
+/// takes up what is shared, hands over what it knows alone, and neither judges nor sends. Else the same would be told twice.
+///
+/// It costs one pass at most, and none where a node has looked in each minute, as the successor of a dead one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// There is a shared memory, as far as this node knows. If none is known, nobody has told anything.
+    pub has_memory: bool,
+    /// There is a quorum now.
+    pub has_quorum: bool,
+    /// In how many passes in a row before this one there was none.
+    pub leaderless_passes: u32,
+    /// This node has not looked for long, see [`was_away`].
+    pub was_away: bool,
+    /// It has let a pass go by already.
+    pub has_waited: bool,
+}
+
+impl Doubt {
+    /// Whether this node lets this pass go by.
+    ///
+    /// Without a quorum it speaks in the second pass: a change of Consul's leader takes seconds, and whoever holds the lock
+    /// may not have noticed it. When there is one again, those who spoke without it have handed over by the second pass.
+    pub fn waits(self) -> bool {
+        let may_have_missed_it = match self.has_quorum {
+            true => self.leaderless_passes > 0 || self.was_away,
+            false => self.leaderless_passes == 0,
+        };
+        self.has_memory && !self.has_waited && may_have_missed_it
+    }
+
+    /// What [`Notes::has_waited`] is after this pass, if it was this node's turn or not. Where quorum comes and goes from pass
+    /// to pass, or the timer elapses more rarely than once a minute, it waits once and not for ever.
+    pub fn has_waited_now(self, waits: bool) -> bool {
+        let is_calm = match self.has_quorum {
+            true => self.leaderless_passes == 0 && !self.was_away,
+            false => self.leaderless_passes > 0,
+        };
+        waits || (self.has_waited && !is_calm)
+    }
+}
+
+/// Whether a node that last looked then may have missed what others told. One that has never looked has, if it knows of
+/// anything told: then its notes are lost, or it was alone.
+pub fn was_away(looked: Option<Timestamp>, now: Timestamp, knows_anything: bool) -> bool {
+    match looked {
+        Some(looked) => looked > now || crate::incident::age(looked, now) > AWAY,
+        None => knows_anything,
+    }
+}
 
 /// How far a clock is off that showed `written` at some moment between `looked`, when the shared memory was last found
 /// unchanged, and `now`; `None` where it may be right, or is off by so little that nobody needs to know.
@@ -377,6 +438,119 @@ mod tests {
                 ..view(Manner::Petasan, me, *lock)
             };
             assert_eq!(turn(view, living), *expected, "{me} {lock:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_have_missed_that_others_spoke_lets_one_pass_go_by() {
+        let calm = Doubt {
+            has_memory: true,
+            has_quorum: true,
+            leaderless_passes: 0,
+            was_away: false,
+            has_waited: false,
+        };
+        let alone = Doubt {
+            has_quorum: false,
+            ..calm
+        };
+        let back = Doubt {
+            leaderless_passes: 1,
+            ..calm
+        };
+        let away = Doubt {
+            was_away: true,
+            ..calm
+        };
+        for (doubt, waits) in [
+            (calm, false),
+            (alone, true),
+            (
+                Doubt {
+                    leaderless_passes: 1,
+                    ..alone
+                },
+                false,
+            ),
+            (back, true),
+            (away, true),
+        ] {
+            assert_eq!(doubt.waits(), waits, "{doubt:?}");
+            // Once is enough, and where nobody has ever spoken there is nothing to wait for.
+            let has_waited = true;
+            assert!(
+                !Doubt {
+                    has_waited,
+                    ..doubt
+                }
+                .waits(),
+                "{doubt:?}"
+            );
+            let has_memory = false;
+            assert!(
+                !Doubt {
+                    has_memory,
+                    ..doubt
+                }
+                .waits(),
+                "{doubt:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_node_waits_for_ever() {
+        // Passes with a quorum (q) and without (-), those after a long rest (r), and in which the node waits (w).
+        for (passes, expected) in [
+            ("qqqq", "...."),
+            ("-----", "w...."),
+            ("q-qqq", ".w..."),
+            ("---qqq---q", "w..w..w..w"),
+            ("q-q-q-q-q-", ".w........"),
+            ("-q-q-q-q-q", "w........."),
+            ("rrrrr", "w...."),
+            ("qrqqr", ".w..w"),
+        ] {
+            let mut has_waited = false;
+            let mut leaderless_passes = 0;
+            let found: String = (passes.chars())
+                .map(|pass| {
+                    let doubt = Doubt {
+                        has_memory: true,
+                        has_quorum: pass != '-',
+                        leaderless_passes,
+                        was_away: pass == 'r',
+                        has_waited,
+                    };
+                    let waits = doubt.waits();
+                    has_waited = doubt.has_waited_now(waits);
+                    leaderless_passes = match pass {
+                        '-' => leaderless_passes + 1,
+                        _ => 0,
+                    };
+                    if waits { 'w' } else { '.' }
+                })
+                .collect();
+            assert_eq!(found, expected, "{passes}");
+        }
+    }
+
+    #[test]
+    fn a_look_of_the_minute_before_misses_nothing() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        for (looked, knows_anything, expected) in [
+            (Some(0), true, false),
+            (Some(-60), true, false),
+            (Some(-120), true, false),
+            (Some(-150), true, false),
+            (Some(-151), false, true),
+            // A clock that was set back.
+            (Some(1), false, true),
+            (None, true, true),
+            (None, false, false),
+        ] {
+            let found = was_away(looked.map(at), at(0), knows_anything);
+            assert_eq!(found, expected, "{looked:?} {knows_anything}");
         }
     }
 

@@ -29,7 +29,7 @@ use crate::reunite::{Base, Course, Lineage, reunite};
 use crate::settings::HaMode;
 use crate::settings::petasan::LEADER_KEY;
 use crate::shared::{self, Mark, essence};
-use crate::speaker::{self, Lock, Manner, REST, Skew, Turn, View};
+use crate::speaker::{self, Doubt, Lock, Manner, REST, Skew, Turn, View};
 use crate::state::State;
 use crate::wording;
 
@@ -88,7 +88,11 @@ pub struct Share {
     /// The mails that this node has written down as sent before.
     sent: HashSet<MailId>,
     /// The pass before, if this node took part then.
-    last_look: Option<Timestamp>,
+    last_pass: Option<Timestamp>,
+    /// What is shared was read while there was a quorum.
+    has_quorum: bool,
+    /// It is this node's turn, but it lets this pass go by: see [`Doubt`].
+    waits: bool,
 }
 
 /// The mails that were sent in this pass.
@@ -158,7 +162,7 @@ pub fn take_part(
         .or(notes.datacenter.as_deref())
         .or(state.cluster.as_deref());
     let keys = Keys::of(&settings.prefix, cluster.unwrap_or(super::check::NAMELESS));
-    let last_look = notes.looked_at;
+    let last_pass = notes.passed_at;
     let mut share = Share {
         base: Base::of(state),
         shared: essence(state),
@@ -174,12 +178,21 @@ pub fn take_part(
         trouble: false,
         speaker: None,
         changed: false,
-        last_look,
+        last_pass,
+        has_quorum: false,
+        waits: false,
         sent,
     };
-    let speaks = share.settle(context, manner, purpose);
+    let has_head = |lineage: &Lineage| lineage.head.is_some();
+    let open = state.memory.incidents().into_iter().flatten().next();
+    let own = Own {
+        was_shared: state.lineage.as_ref().is_some_and(has_head),
+        knows_anything: state.lineage.is_some() || open.is_some() || !state.queue.is_empty(),
+    };
+    let speaks = share.settle(context, manner, purpose, own);
     share.take_up(context, state);
     if purpose == Purpose::Pass {
+        share.notes.passed_at = Some(context.now);
         share.notes.write(context);
     }
     match speaks {
@@ -214,7 +227,7 @@ fn manner(context: &Context, agent: &Agent, notes: &NotesFile, purpose: Purpose)
 
 impl Share {
     /// Finds out whose turn it is, and takes the lock if it is this node's. Whether it speaks.
-    fn settle(&mut self, context: &Context, manner: Manner, purpose: Purpose) -> bool {
+    fn settle(&mut self, context: &Context, manner: Manner, purpose: Purpose, own: Own) -> bool {
         let log = &context.log;
         let read = Tree::read(&self.agent, &self.keys, Freshness::Consistent, log);
         let held = match &read {
@@ -236,6 +249,7 @@ impl Share {
                 (stale.flatten(), Held::Nobody, Some(lock))
             }
         };
+        self.has_quorum = lock.is_none();
         let yielded = tree.as_ref().and_then(|tree| tree.yielded.clone());
         self.found = tree.map_or(Found::Nothing, Found::Tree);
         if purpose != Purpose::Pass {
@@ -349,6 +363,16 @@ impl Share {
                 false
             }
         };
+        let waits = speaks && lock != Lock::Unreachable && self.doubt(context, own).waits();
+        self.remember_doubt(context, own, waits, lock);
+        if waits {
+            self.waits = true;
+            if self.has_quorum {
+                self.speaker = Some(self.me.clone());
+                self.notes.speaker.clone_from(&self.speaker);
+            }
+            return false;
+        }
         if speaks {
             self.notes.speaker = Some(self.me.clone());
         } else if self.speaker.is_some() {
@@ -358,6 +382,29 @@ impl Share {
             self.notes.cut_off = 0;
         }
         speaks
+    }
+
+    /// Whether others may have told what this node does not know yet.
+    fn doubt(&self, context: &Context, own: Own) -> Doubt {
+        let notes = &self.notes;
+        let is_there = !matches!(self.found.head(), Ok(None));
+        Doubt {
+            has_memory: is_there || (!self.has_quorum && (own.was_shared || notes.seen.is_some())),
+            has_quorum: self.has_quorum,
+            leaderless_passes: notes.leaderless_passes,
+            was_away: speaker::was_away(notes.looked_at, context.now, own.knows_anything),
+            has_waited: notes.has_waited,
+        }
+    }
+
+    /// Takes down for the next pass how this one stands to the others.
+    fn remember_doubt(&mut self, context: &Context, own: Own, waits: bool, lock: Lock<'_>) {
+        self.notes.has_waited = self.doubt(context, own).has_waited_now(waits);
+        self.notes.leaderless_passes = match (self.has_quorum, lock) {
+            (true, _) => 0,
+            (false, Lock::Unreachable) => self.notes.leaderless_passes,
+            (false, _) => self.notes.leaderless_passes.saturating_add(1),
+        };
     }
 
     /// Who holds the lock.
@@ -499,6 +546,7 @@ impl Share {
             }
             Ok(None) => false,
             Err(failure @ (Failure::Refused(_) | Failure::NoQuorum(_))) => {
+                self.has_quorum = !matches!(failure, Failure::NoQuorum(_));
                 self.report_unwritten(context, failure);
                 let (living, _) = self.living(context);
                 let view = View {
@@ -690,12 +738,17 @@ impl Share {
     /// Tells of a clock that is off by minutes.
     fn watch_clocks(&mut self, context: &Context) {
         let (log, now) = (&context.log, context.now);
+        if !self.has_quorum {
+            // What one server knew last says nothing of when it was written.
+            return;
+        }
+        let looked_at = self.notes.looked_at.replace(now);
         let Ok(Some(head)) = self.found.head() else {
             return;
         };
         let mark = head.mark();
         if self.notes.seen != Some(mark) && head.node != self.me {
-            let looked = self.notes.looked_at.filter(|looked| *looked <= now);
+            let looked = looked_at.filter(|looked| *looked <= now);
             let off = looked.and_then(|looked| speaker::skew(head.written_at, looked, now));
             self.notes.skew = off.map(|seconds| Skew {
                 node: head.node.clone(),
@@ -706,7 +759,6 @@ impl Share {
             }
         }
         self.notes.seen = Some(mark);
-        self.notes.looked_at = Some(now);
     }
 
     fn report_unwritten(&mut self, context: &Context, failure: Failure) {
@@ -997,8 +1049,8 @@ impl Share {
     }
 
     /// When this node took part the last time, as a speaker or silent.
-    pub fn last_look(&self) -> Option<Timestamp> {
-        self.last_look
+    pub fn last_pass(&self) -> Option<Timestamp> {
+        self.last_pass
     }
 
     /// Who was asked: what the agent has not answered it need not be asked again.
@@ -1040,6 +1092,14 @@ impl Share {
     /// Who speaks, in words for the log.
     pub fn who_speaks(&self) -> String {
         match &self.speaker {
+            Some(_) if self.waits => format!(
+                "{} has not seen what was told of late: in this pass it takes up what others know, from the next one on it speaks",
+                self.me
+            ),
+            None if self.waits => format!(
+                "nobody knows who holds the lock that decides who speaks: if that is still so in the next pass, {} speaks",
+                self.me
+            ),
             Some(speaker) => format!(
                 "{} speaks, so {} is silent",
                 wording::name(speaker),
@@ -1061,6 +1121,15 @@ pub enum When {
     Ahead,
     /// In any case.
     Always,
+}
+
+/// How this node's own state stands to what is shared.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    /// There has been a shared memory.
+    was_shared: bool,
+    /// It knows of something that was told.
+    knows_anything: bool,
 }
 
 /// Who holds the lock.

@@ -26,7 +26,7 @@ pub fn status(context: &Context, format: Json) -> Result<Done, Stop> {
     // Of the passes of the node that speaks not each is published: that this one's timer runs, its own passes tell.
     if let (Some(last), Some(own)) = (
         &mut state.last_pass,
-        share.as_deref().and_then(Share::last_look),
+        share.as_deref().and_then(Share::last_pass),
     ) {
         last.started = last.started.max(own);
     }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use petanotify::speaker::Doubt;
+
 use crate::documents::{Doc, Documents, EMPTY, Mail, Mails, Merging, Own, Shared, Sighting};
 use crate::search::System;
 
@@ -157,6 +159,8 @@ struct File {
     alone: u8,
     /// There was no pass in the minute before.
     was_away: bool,
+    /// It has let a pass go by.
+    has_waited: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -372,9 +376,12 @@ impl Protocol {
             return;
         }
         let mut pass = self.read(world, node);
+        let is_its_turn = match world.lock {
+            Some(holder) => holder == me,
+            None => world.servers == Servers::Fine,
+        };
+        pass.is_patient = self.waits(world, node, is_its_turn);
         let file = &mut world.nodes[node].file;
-        let may_have_missed_it = file.alone > 0 || file.was_away;
-        pass.is_patient = self.rules.patience && may_have_missed_it;
         file.alone = 0;
         file.was_away = false;
         if world.lock.is_none() && world.servers == Servers::Fine {
@@ -394,11 +401,12 @@ impl Protocol {
 
     /// The gossip decides, and what one of the servers knew last is taken up where that can be had.
     fn start_without_servers(&self, world: &mut World, node: usize) {
+        let is_its_turn = self.is_lowest(world, node);
+        let is_early = self.waits(world, node, is_its_turn);
         let file = &mut world.nodes[node].file;
         file.alone = (file.alone + 1).min(2);
-        let is_early = file.alone == 1 && self.rules.patience;
         let mut pass = self.read(world, node);
-        if is_early || !self.is_lowest(world, node) {
+        if is_early || !is_its_turn {
             self.write_file(world, node, pass.own);
             return;
         }
@@ -406,6 +414,23 @@ impl Protocol {
         self.part(&mut pass);
         pass.phase = Phase::Save;
         self.begin(world, node, pass);
+    }
+
+    /// Whether it lets this pass go by (`Share::doubt`).
+    fn waits(&self, world: &mut World, node: usize, is_its_turn: bool) -> bool {
+        let has_quorum = Self::reaches_servers(world, node);
+        let is_there = world.head.is_some() && world.cut & (1 << node) == 0;
+        let file = &mut world.nodes[node].file;
+        let doubt = Doubt {
+            has_memory: is_there || (!has_quorum && file.own.head.is_some()),
+            has_quorum,
+            leaderless_passes: u32::from(file.alone),
+            was_away: file.was_away,
+            has_waited: file.has_waited,
+        };
+        let waits = self.rules.patience && is_its_turn && doubt.waits();
+        file.has_waited = doubt.has_waited_now(waits);
+        waits
     }
 
     /// `Share::take_up`
@@ -1080,6 +1105,7 @@ const NEW_FILE: File = File {
     sent: 0,
     alone: 0,
     was_away: false,
+    has_waited: false,
 };
 
 impl System for Protocol {
