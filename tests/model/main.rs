@@ -281,7 +281,10 @@ fn each_rule_is_needed() {
         ),
         (
             "mail leaves before the memory is saved",
-            ALONE,
+            Plan {
+                things: &[0, 1],
+                ..ALONE
+            },
             Rules {
                 save_before_mail: false,
                 ..rules
