@@ -348,8 +348,8 @@ pub fn smallest_policy(keys: &[&str], ha: &settings::Ha) -> String {
     }
     let session = match ha.mode {
         HaMode::Auto | HaMode::Off => None,
-        HaMode::Consul => Some(lock::SESSION_WRITE),
-        HaMode::Petasan => Some(lock::SESSION_READ),
+        // Where PetaSAN's leader does not run petanotify a lock of our own decides.
+        HaMode::Consul | HaMode::Petasan => Some(lock::SESSION_WRITE),
     };
     if let Some(session) = session {
         rules.push(folder_policy(&ha.prefix));

@@ -3,6 +3,9 @@
 //! While Consul's servers have a quorum, the holder of the lock speaks. Without one nobody can hold a lock, and then the mail
 //! matters most: each node knows from its agent's gossip who is alive, and the first by name among the living nodes of the
 //! cluster speaks. In a true partition that may be two.
+//!
+//! PetaSAN's leader need not run petanotify. Where it is not heard of, those that do choose among themselves by a lock of our
+//! own, until it is.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +35,68 @@ pub enum Manner {
     Consul,
     /// PetaSAN's leader lock, which only PetaSAN takes.
     Petasan,
+}
+
+/// PetaSAN's leader says so often that it carries out passes.
+pub const SIGNED_EVERY: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// After so many passes without a word of a leader that has never said one, others speak: a leader that runs petanotify says it
+/// in its first pass.
+const UNHEARD_PASSES: u32 = 3;
+
+/// What a node has heard of PetaSAN's leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The leader; `None` where PetaSAN has none.
+    pub leader: Option<String>,
+    /// Its last sign that it carries out passes, by the index of the key; `None` if it has given none.
+    pub sign: Option<u64>,
+    /// Since when this node has looked in each minute and found just that.
+    pub since: Timestamp,
+    /// In so many passes in a row.
+    pub passes: u32,
+}
+
+impl Heard {
+    /// What is known after this pass. `sign`: who said last that it leads and carries out passes, and the index of that;
+    /// `was_away`: this node has not looked in the minute before.
+    pub fn take_up(
+        before: Option<Heard>,
+        leader: Option<&str>,
+        sign: Option<(&str, u64)>,
+        was_away: bool,
+        now: Timestamp,
+    ) -> Heard {
+        let sign = sign.filter(|(node, _)| leader == Some(*node));
+        let sign = sign.map(|(_, index)| index);
+        match before {
+            Some(before)
+                if !was_away && before.leader.as_deref() == leader && before.sign == sign =>
+            {
+                Heard {
+                    passes: before.passes.saturating_add(1),
+                    ..before
+                }
+            }
+            _ => Heard {
+                leader: leader.map(str::to_owned),
+                sign,
+                since: now,
+                passes: 1,
+            },
+        }
+    }
+
+    /// Whether the leader carries out no passes, as far as can be seen, so that our own lock decides. Where it does already, a
+    /// leader that is new has to give a sign first: else nobody would speak for some minutes.
+    pub fn is_silent(&self, is_stood_in_for: bool, now: Timestamp) -> bool {
+        match (&self.leader, self.sign) {
+            (_, Some(_)) => crate::incident::age(self.since, now) > 2 * SIGNED_EVERY,
+            (_, None) if is_stood_in_for => true,
+            (Some(_), None) => self.passes >= UNHEARD_PASSES,
+            (None, None) => self.passes >= LEFT_FREE,
+        }
+    }
 }
 
 /// What a node keeps for itself from pass to pass. Nothing of it is needed: what is lost is found out again.
@@ -74,6 +139,12 @@ pub struct Notes {
     pub leaderless_passes: u32,
     /// This node has let a pass go by, see [`Doubt`].
     pub has_waited: bool,
+    /// What it has heard of PetaSAN's leader, if that is another one.
+    pub heard: Option<Heard>,
+    /// When this node said that it leads and carries out passes.
+    pub signed_at: Option<Timestamp>,
+    /// PetaSAN's leader carries out no passes, so our own lock decides.
+    pub stands_in: bool,
 }
 
 /// How far another node's clock is off.
@@ -107,6 +178,8 @@ pub struct Doubt {
     pub leaderless_passes: u32,
     /// This node has not looked for long, see [`was_away`].
     pub was_away: bool,
+    /// Another node speaks in this one's place, and has not noticed yet that it is back.
+    pub is_stood_in_for: bool,
     /// It has let a pass go by already.
     pub has_waited: bool,
 }
@@ -118,7 +191,7 @@ impl Doubt {
     /// may not have noticed it. When there is one again, those who spoke without it have handed over by the second pass.
     pub fn waits(self) -> bool {
         let may_have_missed_it = match self.has_quorum {
-            true => self.leaderless_passes > 0 || self.was_away,
+            true => self.leaderless_passes > 0 || self.was_away || self.is_stood_in_for,
             false => self.leaderless_passes == 0,
         };
         self.has_memory && !self.has_waited && may_have_missed_it
@@ -128,7 +201,7 @@ impl Doubt {
     /// to pass, or the timer elapses more rarely than once a minute, it waits once and not for ever.
     pub fn has_waited_now(self, waits: bool) -> bool {
         let is_calm = match self.has_quorum {
-            true => self.leaderless_passes == 0 && !self.was_away,
+            true => self.leaderless_passes == 0 && !self.was_away && !self.is_stood_in_for,
             false => self.leaderless_passes > 0,
         };
         waits || (self.has_waited && !is_calm)
@@ -194,6 +267,8 @@ pub struct View<'a> {
     pub free_passes: u32,
     /// In how many passes in a row, this one included, this node's agent did not answer.
     pub deaf_passes: u32,
+    /// PetaSAN's leader was not heard of while that could be known.
+    pub stands_in: bool,
 }
 
 /// What a node does in this pass.
@@ -215,10 +290,10 @@ impl View<'_> {
     /// Whether it depends on who is alive what this node does. Else the gossip need not be asked.
     pub fn needs_gossip(&self) -> bool {
         match (self.lock, self.manner) {
-            (Lock::Unknown, _) | (Lock::Free, Manner::Petasan) => true,
+            (Lock::Unknown, _) => true,
             (Lock::Ours, _) => self.is_cut_off || self.yielded.is_some(),
             (Lock::Held(_), Manner::Petasan) => self.yielded.is_some(),
-            (Lock::Free | Lock::Held(_), Manner::Consul) | (Lock::Unreachable, _) => false,
+            (Lock::Free, _) | (Lock::Held(_), Manner::Consul) | (Lock::Unreachable, _) => false,
         }
     }
 
@@ -238,9 +313,11 @@ impl View<'_> {
                 Turn::Listen(None)
             }
             (Lock::Free, Manner::Consul) => Turn::Acquire,
-            // PetaSAN is about to choose a leader. If it does not, somebody has to speak all the same.
-            (Lock::Free, Manner::Petasan) if self.free_passes < LEFT_FREE => Turn::Listen(None),
-            (Lock::Free, Manner::Petasan) | (Lock::Unknown, _) => self.as_first(),
+            // PetaSAN is about to choose a leader. If it does not, our own lock will decide.
+            (Lock::Free, Manner::Petasan) => Turn::Listen(None),
+            // Not every node runs petanotify then; this one does, and has spoken for them.
+            (Lock::Unknown, _) if self.stands_in && self.last == Some(self.me) => Turn::SpeakForAll,
+            (Lock::Unknown, _) => self.as_first(),
             (Lock::Unreachable, _) if self.deaf_passes >= DEAF && self.last == Some(self.me) => {
                 Turn::SpeakForAll
             }
@@ -307,6 +384,7 @@ mod tests {
             rests: false,
             free_passes: u32::from(lock == Lock::Free),
             deaf_passes: u32::from(lock == Lock::Unreachable),
+            stands_in: false,
         }
     }
 
@@ -348,15 +426,77 @@ mod tests {
                     };
                     let found = turn(view(manner, me, Lock::Unknown), living);
                     assert_eq!(found, expected, "{me} {living:?}");
-                    // So it is when PetaSAN chooses no leader.
-                    let left = View {
-                        free_passes: LEFT_FREE,
-                        ..view(Manner::Petasan, me, Lock::Free)
-                    };
-                    assert_eq!(turn(left, living), expected, "{me} {living:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn who_stood_in_for_a_silent_leader_speaks_on_without_a_quorum() {
+        // node2 lives, and need not run petanotify.
+        for (stands_in, last, expected) in [
+            (true, "node3", Turn::SpeakForAll),
+            (true, "node10", listen("node2")),
+            (false, "node3", listen("node2")),
+        ] {
+            let view = View {
+                stands_in,
+                last: Some(last),
+                ..view(Manner::Consul, "node3", Lock::Unknown)
+            };
+            assert_eq!(turn(view, NODES), expected, "{stands_in} {last}");
+        }
+    }
+
+    #[test]
+    fn a_leader_that_is_not_heard_of_is_stood_in_for_until_it_is() {
+        let at = |minute: i64| Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();
+        let listening = |story: &[(Option<&str>, Option<(&str, u64)>, bool)]| -> Vec<bool> {
+            let mut heard = None;
+            let mut minute = 0;
+            let mut found = Vec::new();
+            for (leader, sign, is_stood_in_for) in story {
+                let after = Heard::take_up(heard, *leader, *sign, false, at(minute));
+                found.push(after.is_silent(*is_stood_in_for, at(minute)));
+                heard = Some(after);
+                minute += 1;
+            }
+            found
+        };
+        let unheard = (Some("node1"), None, false);
+        assert_eq!(listening(&[unheard; 4]), [false, false, true, true]);
+        // The word of the leader before is none of this one.
+        let other = (Some("node1"), Some(("node2", 7)), false);
+        assert_eq!(listening(&[other; 3]), [false, false, true]);
+        // A new leader has its time, but not where another one speaks already: that goes on until the leader says a word.
+        let new = (Some("node2"), None, false);
+        assert_eq!(
+            listening(&[unheard, unheard, new, new, new]),
+            [false, false, false, false, true]
+        );
+        let signed = (Some("node2"), Some(("node2", 9)), true);
+        let new = (Some("node2"), None, true);
+        assert_eq!(
+            listening(&[unheard, unheard, unheard, new, new, signed, signed]),
+            [false, false, true, true, true, false, false]
+        );
+        // PetaSAN is about to choose one.
+        assert_eq!(listening(&[(None, None, false); 3]), [false, true, true]);
+        // One that was heard of speaks a word every 15 minutes.
+        let heard = (Some("node1"), Some(("node1", 7)), false);
+        let silent = listening(&[heard; 40]);
+        assert_eq!(silent.iter().position(|silent| *silent), Some(31));
+        let mut again = vec![heard; 30];
+        again.extend([(Some("node1"), Some(("node1", 8)), false); 31]);
+        assert!(!listening(&again).contains(&true));
+        // A node that has not looked itself has not heard anything.
+        let unheard = Heard::take_up(None, Some("node1"), None, false, at(0));
+        let unheard = Heard {
+            passes: 9,
+            ..unheard
+        };
+        let back = Heard::take_up(Some(unheard), Some("node1"), None, true, at(60));
+        assert_eq!((back.passes, back.since), (1, at(60)));
     }
 
     #[test]
@@ -448,6 +588,7 @@ mod tests {
             has_quorum: true,
             leaderless_passes: 0,
             was_away: false,
+            is_stood_in_for: false,
             has_waited: false,
         };
         let alone = Doubt {
@@ -474,6 +615,13 @@ mod tests {
             ),
             (back, true),
             (away, true),
+            (
+                Doubt {
+                    is_stood_in_for: true,
+                    ..calm
+                },
+                true,
+            ),
         ] {
             assert_eq!(doubt.waits(), waits, "{doubt:?}");
             // Once is enough, and where nobody has ever spoken there is nothing to wait for.
@@ -500,7 +648,8 @@ mod tests {
 
     #[test]
     fn no_node_waits_for_ever() {
-        // Passes with a quorum (q) and without (-), those after a long rest (r), and in which the node waits (w).
+        // Passes with a quorum (q) and without (-), those after a long rest (r), with another one in its place (s); and in which
+        // the node waits (w).
         for (passes, expected) in [
             ("qqqq", "...."),
             ("-----", "w...."),
@@ -510,6 +659,7 @@ mod tests {
             ("-q-q-q-q-q", "w........."),
             ("rrrrr", "w...."),
             ("qrqqr", ".w..w"),
+            ("rsssqqs", "w.....w"),
         ] {
             let mut has_waited = false;
             let mut leaderless_passes = 0;
@@ -520,6 +670,7 @@ mod tests {
                         has_quorum: pass != '-',
                         leaderless_passes,
                         was_away: pass == 'r',
+                        is_stood_in_for: pass == 's',
                         has_waited,
                     };
                     let waits = doubt.waits();

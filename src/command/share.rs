@@ -29,7 +29,7 @@ use crate::reunite::{Base, Course, Lineage, reunite};
 use crate::settings::HaMode;
 use crate::settings::petasan::LEADER_KEY;
 use crate::shared::{self, Mark, essence};
-use crate::speaker::{self, Doubt, Lock, Manner, REST, Skew, Turn, View};
+use crate::speaker::{self, Doubt, Heard, Lock, Manner, REST, SIGNED_EVERY, Skew, Turn, View};
 use crate::state::State;
 use crate::wording;
 
@@ -91,6 +91,8 @@ pub struct Share {
     last_pass: Option<Timestamp>,
     /// What is shared was read while there was a quorum.
     has_quorum: bool,
+    /// Another node speaks in place of this one, which is PetaSAN's leader.
+    is_stood_in_for: bool,
     /// It is this node's turn, but it lets this pass go by: see [`Doubt`].
     waits: bool,
 }
@@ -180,6 +182,7 @@ pub fn take_part(
         changed: false,
         last_pass,
         has_quorum: false,
+        is_stood_in_for: false,
         waits: false,
         sent,
     };
@@ -238,6 +241,18 @@ impl Share {
         self.notes.deaf_passes = match (&read, &held) {
             (Err(Failure::Unreachable(_)), _) | (_, Err(Failure::Unreachable(_))) => deaf_passes,
             _ => 0,
+        };
+        if manner == Manner::Consul {
+            self.notes.stands_in = false;
+        } else if purpose == Purpose::Pass
+            && let (Ok(tree), Ok(leader)) = (&read, &held)
+        {
+            self.hear_leader(context, tree, leader);
+        }
+        let (manner, held) = match (self.notes.stands_in, &read, held) {
+            (true, Ok(tree), Ok(_)) => (Manner::Consul, self.holder(Manner::Consul, tree, log)),
+            (true, _, held) => (Manner::Consul, held),
+            (false, _, held) => (manner, held),
         };
         let (tree, held, lock) = match (read, held) {
             (Ok(tree), Ok(held)) => (Some(tree), held, None),
@@ -304,6 +319,7 @@ impl Share {
             rests,
             free_passes: self.notes.free_passes,
             deaf_passes: self.notes.deaf_passes,
+            stands_in: self.notes.stands_in,
         };
         let living = view.needs_gossip().then(|| self.living(context));
         let turn = View {
@@ -384,6 +400,79 @@ impl Share {
         speaks
     }
 
+    /// Finds out whether PetaSAN's leader carries out passes. If this node is the leader it says that it does, else others would
+    /// speak in its place.
+    fn hear_leader(&mut self, context: &Context, tree: &Tree, leader: &Held) {
+        let (log, now) = (&context.log, context.now);
+        let stood_in = std::mem::take(&mut self.notes.stands_in);
+        let own_lock = (tree.lock.as_ref())
+            .filter(|(session, _)| self.notes.session.as_deref() == Some(session.as_str()));
+        let awake = tree.awake.as_ref();
+        let awake = awake.map(|(node, index)| (node.as_str(), *index));
+        let leader = match leader {
+            Held::Ours(_) => {
+                self.notes.heard = None;
+                self.is_stood_in_for = tree.lock.is_some() && own_lock.is_none();
+                let is_known = awake.is_some_and(|(node, _)| node == self.me);
+                let is_old = self.notes.signed_at.is_none_or(|signed| {
+                    signed > now || crate::incident::age(signed, now) >= SIGNED_EVERY
+                });
+                if !is_known || is_old || self.is_stood_in_for {
+                    self.sign(context);
+                }
+                None
+            }
+            Held::By(node) => Some(node.as_deref()),
+            Held::Nobody => Some(None),
+        };
+        if let Some(leader) = leader {
+            let was_away = speaker::was_away(self.notes.looked_at, now, true);
+            let heard = Heard::take_up(self.notes.heard.take(), leader, awake, was_away, now);
+            // Whoever has left the voice to others carries out passes.
+            let has_yielded = tree.yielded.as_ref().map(|(node, _)| node.as_str()) == leader;
+            self.notes.stands_in =
+                heard.is_silent(tree.lock.is_some(), now) && !(leader.is_some() && has_yielded);
+            self.notes.heard = Some(heard);
+        }
+        match (stood_in, self.notes.stands_in) {
+            (false, true) => log.notice(self.why_it_stands_in()),
+            (true, false) => log.notice("PetaSAN's leader decides again who speaks"),
+            _ => {}
+        }
+        if let (Some((session, _)), false) = (own_lock, self.notes.stands_in) {
+            self.notes.session = None;
+            if let Err(failure) = self.agent.destroy_session(session, log) {
+                log.warning(format!("cannot give up the lock: {failure}"));
+            }
+        }
+    }
+
+    /// Says that this node, PetaSAN's leader, carries out passes.
+    fn sign(&mut self, context: &Context) {
+        let steps = [Step::Set {
+            key: self.keys.awake(),
+            // With the time, for Consul takes no notice of a value that is the same as before.
+            value: format!("{} {}", self.me, context.now).into_bytes(),
+        }];
+        match self.agent.transact(&steps, &context.log) {
+            Ok(_) => self.notes.signed_at = Some(context.now),
+            Err(failure) => self.report_unwritten(context, failure),
+        }
+    }
+
+    fn why_it_stands_in(&self) -> String {
+        let leader = (self.notes.heard.as_ref()).and_then(|heard| heard.leader.as_deref());
+        match leader {
+            Some(leader) => format!(
+                "{}, PetaSAN's leader, carries out no passes of petanotify: those that do choose among themselves who speaks",
+                wording::name(leader)
+            ),
+            None => {
+                "PetaSAN has no leader: the nodes choose among themselves who speaks".to_owned()
+            }
+        }
+    }
+
     /// Whether others may have told what this node does not know yet.
     fn doubt(&self, context: &Context, own: Own) -> Doubt {
         let notes = &self.notes;
@@ -393,6 +482,7 @@ impl Share {
             has_quorum: self.has_quorum,
             leaderless_passes: notes.leaderless_passes,
             was_away: speaker::was_away(notes.looked_at, context.now, own.knows_anything),
+            is_stood_in_for: self.is_stood_in_for,
             has_waited: notes.has_waited,
         }
     }
@@ -545,6 +635,11 @@ impl Share {
                 true
             }
             Ok(None) => false,
+            // The leader may be refused as well, and speak without a word of it.
+            Err(failure @ Failure::Refused(_)) if self.notes.stands_in => {
+                self.report_unwritten(context, failure);
+                false
+            }
             Err(failure @ (Failure::Refused(_) | Failure::NoQuorum(_))) => {
                 self.has_quorum = !matches!(failure, Failure::NoQuorum(_));
                 self.report_unwritten(context, failure);
@@ -560,6 +655,7 @@ impl Share {
                     rests: false,
                     free_passes: 0,
                     deaf_passes: 0,
+                    stands_in: self.notes.stands_in,
                 };
                 match view.turn() {
                     Turn::SpeakForAll => true,
@@ -1086,7 +1182,8 @@ impl Share {
             None => format!("nobody is known to; this is {}", self.me),
         };
         let skew = self.skew().map(|skew| wording::skew(skew, &self.me));
-        [voice].into_iter().chain(skew).collect()
+        let stands_in = self.notes.stands_in.then(|| self.why_it_stands_in());
+        [voice].into_iter().chain(stands_in).chain(skew).collect()
     }
 
     /// Who speaks, in words for the log.

@@ -230,6 +230,47 @@ def timer_stops(folder, mode, seed):
         return figures(cluster, [latency], notes=[f"lock free after {waited:.0f} s"])
 
 
+def leader_has_no_petanotify(folder, mode, seed):
+    """Only one node has petanotify, and it is not PetaSAN's leader. Then the others get it as well."""
+    with Cluster(folder, mode=mode, recipients=4, seed=seed) as cluster:
+        for name in ("node1", "node2"):
+            cluster.nodes[name].wakes = False
+        return stood_in_for(cluster, rounds=3)
+
+
+def leader_makes_no_passes(folder, mode, seed):
+    """The timer of PetaSAN's leader is stopped for more than half an hour, its machine and its agent live on."""
+    with Cluster(folder, mode=mode, recipients=4, seed=seed) as cluster:
+        cluster.quiet_rounds(3)
+        cluster.nodes["node1"].wakes = False
+        return stood_in_for(cluster, rounds=33)
+
+
+def stood_in_for(cluster, *, rounds):
+    """The leader, node1, is asleep. After so many rounds another node speaks, and then the leader wakes."""
+    latencies = []
+    cluster.quiet_rounds(rounds)
+    for _ in range(3):
+        cluster.goes_on()
+        latencies.append(cluster.rounds_until_told(2))
+    said = cluster.does("node3", "status").stdout
+    if "node1, PetaSAN's leader, carries out no passes" not in said:
+        cluster.wrong.append(f"status does not say so: {said}")
+    for node in cluster.nodes.values():
+        node.wakes = True
+    before = len(cluster.voices)
+    for _ in range(4):
+        cluster.goes_on()
+        latencies.append(cluster.rounds_until_told(2))
+    cluster.quiet_rounds(2)
+    if any(voices > 1 for voices in cluster.voices[before:]) or cluster.voices[-1] != 1:
+        cluster.wrong.append(f"nodes that spoke in each round: {cluster.voices[before:]}")
+    said = cluster.does("node3", "status").stdout
+    if "node1; this is node3" not in said:
+        cluster.wrong.append(f"the leader does not speak: {said}")
+    return figures(cluster, latencies)
+
+
 def leadership_moves(folder, mode, seed):
     """Leadership is handed over 100 times under a relay that fails half the time."""
     chance = random.Random(seed)
@@ -594,6 +635,8 @@ SCENARIOS = [
         (speaker_with_quorum_is_cut_off, ["consul", "petasan"]),
         (consul_leader_dies, ["consul", "petasan"]),
         (timer_stops, ["consul"]),
+        (leader_makes_no_passes, ["petasan"]),
+        (leader_has_no_petanotify, ["petasan"]),
         (large_queue, ["consul", "petasan"]),
         (speaker_is_frozen, ["consul", "petasan"]),
         (machine_is_gone, ["consul", "petasan"]),

@@ -426,6 +426,7 @@ impl Protocol {
             has_quorum,
             leaderless_passes: u32::from(file.alone),
             was_away: file.was_away,
+            is_stood_in_for: false,
             has_waited: file.has_waited,
         };
         let waits = self.rules.patience && is_its_turn && doubt.waits();

@@ -44,6 +44,11 @@ impl Keys {
         format!("{}/yield", self.cluster)
     }
 
+    /// Where PetaSAN's leader says that it carries out passes.
+    pub(super) fn awake(&self) -> String {
+        format!("{}/awake", self.cluster)
+    }
+
     pub(super) fn sent(&self) -> String {
         format!("{}/sent/", self.cluster)
     }
@@ -141,6 +146,8 @@ pub(super) struct Tree {
     free_number: u32,
     /// The holder of PetaSAN's lock who has left the voice to others, and the index of that.
     pub(super) yielded: Option<(String, u64)>,
+    /// The holder of PetaSAN's lock that last said that it carries out passes, and the index of that.
+    pub(super) awake: Option<(String, u64)>,
 }
 
 impl Tree {
@@ -172,6 +179,9 @@ impl Tree {
             self.head = Some((Head::parse(&value), modify_index));
         } else if key == keys.yielded() {
             self.yielded = Some((text.into_owned(), modify_index));
+        } else if key == keys.awake() {
+            let node = text.split_whitespace().next().unwrap_or_default();
+            self.awake = Some((node.to_owned(), modify_index));
         } else if let Some(number) = key.strip_prefix(&keys.sent()) {
             let next = number.parse().unwrap_or(0_u32).saturating_add(1);
             self.free_number = self.free_number.max(next);
