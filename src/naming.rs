@@ -5,12 +5,13 @@
 //! mailbox keeps one of the two mails; what only one of them sees bears an id of its own, so that none takes it for the
 //! other's.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Memory, Report};
+use crate::alert::{Memory, Report, Topic};
 use crate::incident::{Change, Incident, Kind, Raise};
 
 /// How the incidents of a shared memory are counted.
@@ -19,8 +20,9 @@ use crate::incident::{Change, Incident, Kind, Raise};
 pub struct Names {
     /// Tells this memory from one that is begun anew on the same cluster: milliseconds since 1970.
     pub memory: i64,
-    /// How many incidents there have been.
-    pub incidents: u64,
+    /// How many incidents there have been of each topic: what one of two nodes alone has seen of one topic is not to give other
+    /// names to what both see of another.
+    pub incidents: BTreeMap<Topic, u64>,
 }
 
 impl Names {
@@ -28,7 +30,7 @@ impl Names {
     pub fn beginning(now: Timestamp) -> Self {
         Names {
             memory: now.as_millisecond(),
-            incidents: 0,
+            incidents: BTreeMap::new(),
         }
     }
 }
@@ -42,9 +44,9 @@ pub fn name_incidents(memory: &mut Memory, raised: &mut [Raise<Report>]) {
         if raise.kind != Kind::Raised || raise.sequence != 0 {
             continue;
         }
-        names.incidents = names.incidents.saturating_add(1);
-        let number = names.incidents;
         let topic = raise.report.topic();
+        let number = names.incidents.entry(topic).or_default();
+        *number = number.saturating_add(1);
         let digest = Digest::of(&raise.report).with(names.memory);
         let name = format!("{topic}-{number}-{digest:08x}");
         if let Some(incident) = incident_called(memory, &raise.incident) {
@@ -120,8 +122,6 @@ impl fmt::Write for Digest {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::alert::{Alert, Observed, Rules, judge_pass};
     use crate::facts::{Absence, Membership, Presence};
@@ -172,7 +172,7 @@ mod tests {
         Memory {
             names: Some(Names {
                 memory: 1_795_402_440_000,
-                incidents: 7,
+                incidents: BTreeMap::from([(Topic::Nodes, 7)]),
             }),
             ..Memory::default()
         }
@@ -195,6 +195,18 @@ mod tests {
         let (_, other) = pass(&two, &[], 121);
         assert_eq!((told.len(), ids(&told)), (1, ids(&other)));
         assert_eq!(told[0].kind, Kind::Cleared);
+    }
+
+    #[test]
+    fn what_one_has_told_of_something_else_changes_no_name() {
+        let mut busy = shared();
+        let names = busy.names.as_mut().unwrap();
+        names.incidents.insert(Topic::Osds, 3);
+        let (_, told) = pass(&shared(), &["node4"], 0);
+        let (after, other) = pass(&busy, &["node4"], 0);
+        assert_eq!(ids(&told), ids(&other));
+        let counted = BTreeMap::from([(Topic::Nodes, 8), (Topic::Osds, 3)]);
+        assert_eq!(after.names.unwrap().incidents, counted);
     }
 
     #[test]
@@ -231,7 +243,7 @@ mod tests {
         let anew = Memory {
             names: Some(Names {
                 memory: 1_795_402_441_000,
-                incidents: 7,
+                incidents: BTreeMap::from([(Topic::Nodes, 7)]),
             }),
             ..Memory::default()
         };

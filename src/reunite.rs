@@ -224,7 +224,10 @@ fn merge_memories(one: &mut Memory, other: Memory, base: &Base) {
     if let (Some(names), Some(others)) = (&mut one.names, &other.names)
         && names.memory == others.memory
     {
-        names.incidents = names.incidents.max(others.incidents);
+        for (topic, number) in &others.incidents {
+            let known = names.incidents.entry(*topic).or_default();
+            *known = (*known).max(*number);
+        }
     }
     one.names = one.names.take().or(other.names);
     one.audiences.join(other.audiences);
