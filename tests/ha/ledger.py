@@ -62,7 +62,9 @@ class Ledger:
             first.setdefault((mail.to, mail.incident), mail.subject)
             root = "" if NAMES.search(mail.subject) else first[mail.to, mail.incident]
             chapter = sum(begin <= mail.at for begin in self._chapters)
-            tellings[mail.to, mail.subject, root, chapter].append(mail)
+            # That all is well is told of what was told as down: two nodes that were apart may have told of others.
+            ended = frozenset(NAMES.findall(mail.text)) if "all nodes are up" in mail.subject else ()
+            tellings[mail.to, mail.subject, root, chapter, ended].append(mail)
         return [mails for mails in tellings.values() if len(mails) > 1]
 
     def counts(self):

@@ -387,6 +387,8 @@ def cut_in_two(folder, mode, seed, *, majority):
             wait_until(lambda: not cluster.round() or cluster.holder()[0], "a speaker", limit=60)
         cluster.all_osds_are_up()
         latencies.append(cluster.rounds_until_told(3))
+        # What one side has told as down is over a pass after that has handed over.
+        cluster.round()
         together = cluster.ledger.counts()[0] - apart
         cluster.quiet_rounds(3)
         if together:
