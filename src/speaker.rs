@@ -451,15 +451,15 @@ mod tests {
     #[test]
     fn a_leader_that_is_not_heard_of_is_stood_in_for_until_it_is() {
         let at = |minute: i64| Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();
-        let listening = |story: &[(Option<&str>, Option<(&str, u64)>, bool)]| -> Vec<bool> {
+        /// The leader, who has said last that it leads, and whether another node stands in for it.
+        type Pass<'a> = (Option<&'a str>, Option<(&'a str, u64)>, bool);
+        let listening = |story: &[Pass<'_>]| -> Vec<bool> {
             let mut heard = None;
-            let mut minute = 0;
             let mut found = Vec::new();
-            for (leader, sign, is_stood_in_for) in story {
+            for (minute, (leader, sign, is_stood_in_for)) in (0..).zip(story) {
                 let after = Heard::take_up(heard, *leader, *sign, false, at(minute));
                 found.push(after.is_silent(*is_stood_in_for, at(minute)));
                 heard = Some(after);
-                minute += 1;
             }
             found
         };

@@ -318,6 +318,7 @@ def consul_leader_dies(folder, mode, seed):
                     cluster.wait_until_lock_is_free(speaker, ask="node5")
             latencies.append(cluster.rounds_until_told(4))
             cluster.consul.heal()
+            cluster.consul.wait_until_whole()
             cluster.nodes[dead].wakes = True
             cluster.all_osds_are_up()
             latencies.append(cluster.rounds_until_told(4))
