@@ -55,8 +55,19 @@ impl Carried {
     }
 }
 
+/// Whether the node that writes the page speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// It is alone.
+    Alone,
+    /// It speaks for several nodes.
+    Speaker,
+    /// Another node speaks, and tells the state of the cluster.
+    Silent,
+}
+
 /// The whole page: `state` as the pass has left it, how the pass went, and what goes on.
-pub fn render(state: &State, pass: &LastPass, carried: &Carried) -> String {
+pub fn render(state: &State, pass: &LastPass, carried: &Carried, voice: Voice) -> String {
     let mut page = Page(String::new());
     page.gauge(
         "petanotify_build_info",
@@ -83,8 +94,34 @@ pub fn render(state: &State, pass: &LastPass, carried: &Carried) -> String {
         "How long the last pass took.",
         milliseconds / 1000.0,
     );
-    checks(&mut page, state);
-    down(&mut page, state);
+    if voice != Voice::Alone {
+        page.one(
+            "petanotify_speaker",
+            "1 on the node that speaks for all, 0 on those that are silent.",
+            u8::from(voice == Voice::Speaker),
+        );
+    }
+    if voice != Voice::Silent {
+        cluster(&mut page, state, pass);
+    }
+    page.counter(SENT, "Mails that the mail server took over.", carried.sent);
+    page.counter(
+        FAILED,
+        "Attempts to send a mail that failed.",
+        carried.failed,
+    );
+    page.counter(
+        DROPPED,
+        "Mails given up after the last attempt.",
+        carried.dropped,
+    );
+    page.0
+}
+
+/// What the node that speaks knows of the cluster and the mails.
+fn cluster(page: &mut Page, state: &State, pass: &LastPass) {
+    checks(page, state);
+    down(page, state);
     if let Some(reading) = &state.memory.capacity.last {
         page.one(
             "petanotify_capacity_used_bytes",
@@ -116,18 +153,6 @@ pub fn render(state: &State, pass: &LastPass, carried: &Carried) -> String {
             seconds(oldest),
         );
     }
-    page.counter(SENT, "Mails that the mail server took over.", carried.sent);
-    page.counter(
-        FAILED,
-        "Attempts to send a mail that failed.",
-        carried.failed,
-    );
-    page.counter(
-        DROPPED,
-        "Mails given up after the last attempt.",
-        carried.dropped,
-    );
-    page.0
 }
 
 /// One series for each state, of which one is 1: so each can be counted, graphed and alerted on by itself.
@@ -361,7 +386,7 @@ mod tests {
             failed: 3,
             dropped: 1,
         };
-        let page = render(&trouble(), &pass(false), &carried);
+        let page = render(&trouble(), &pass(false), &carried, Voice::Alone);
         let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.prom");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -381,7 +406,7 @@ mod tests {
         };
         for complete in [false, true] {
             carried.take_up(&pass(complete));
-            let page = render(&trouble(), &pass(complete), &carried);
+            let page = render(&trouble(), &pass(complete), &carried, Voice::Alone);
             assert_eq!(Carried::read(&page), carried);
         }
         assert_eq!(carried.last_success, 1_795_402_440.125);
@@ -403,18 +428,32 @@ mod tests {
     #[test]
     fn nothing_is_said_of_what_nobody_has_seen() {
         let mut state = State::default();
-        let silent = render(&state, &pass(true), &Carried::default());
+        let silent = render(&state, &pass(true), &Carried::default(), Voice::Alone);
         for name in ["check_state", "_down", "capacity", "oldest"] {
             assert!(!silent.contains(name), "{name}:\n{silent}");
         }
         let unknown = outcome(CheckState::Unknown);
         state.memory.outcomes = BTreeMap::from([(CheckName::Osds, unknown)]);
-        let blind = render(&state, &pass(true), &Carried::default());
+        let blind = render(&state, &pass(true), &Carried::default(), Voice::Alone);
         assert!(!blind.contains("petanotify_osds_down"), "{blind}");
         let fine = outcome(CheckState::Ok);
         state.memory.outcomes = BTreeMap::from([(CheckName::Osds, fine)]);
-        let seen = render(&state, &pass(true), &Carried::default());
+        let seen = render(&state, &pass(true), &Carried::default(), Voice::Alone);
         assert!(seen.contains("\npetanotify_osds_down 0\n"), "{seen}");
         assert!(!seen.contains("petanotify_nodes_down"), "{seen}");
+    }
+
+    #[test]
+    fn a_silent_node_tells_that_it_lives_and_leaves_the_cluster_to_the_speaker() {
+        let page = |voice| render(&trouble(), &pass(true), &Carried::default(), voice);
+        assert!(!page(Voice::Alone).contains("petanotify_speaker"));
+        let speaker = page(Voice::Speaker);
+        assert!(speaker.contains("\npetanotify_speaker 1\n"));
+        assert!(speaker.contains("petanotify_check_state{"));
+        let silent = page(Voice::Silent);
+        assert!(silent.contains("\npetanotify_speaker 0\n"));
+        assert!(silent.contains("\npetanotify_last_pass_timestamp_seconds "));
+        assert!(!silent.contains("petanotify_check_state"));
+        assert!(!silent.contains("petanotify_queue_length"));
     }
 }

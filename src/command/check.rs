@@ -19,6 +19,7 @@ use crate::cli;
 use crate::incident::Kind;
 use crate::late::bring_up_to_date;
 use crate::message;
+use crate::metrics::Voice;
 use crate::output;
 use crate::queue::{Entry, Queue, Recovery};
 use crate::quiet_hours::QuietHours;
@@ -87,7 +88,11 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
     let (last_pass, tally) = pass.finish(context, lock.as_ref(), begin, options);
     if lock.is_some() {
         let tally = tally.as_ref().copied().unwrap_or_default();
-        watchers::write_metrics(context, &pass.state, &last_pass, tally);
+        let voice = match pass.share {
+            Some(_) => Voice::Speaker,
+            None => Voice::Alone,
+        };
+        watchers::write_metrics(context, &pass.state, &last_pass, tally, voice);
     }
     let tally = tally?;
     let LastPass {
@@ -128,12 +133,19 @@ fn listen(
     if share.has_changed() {
         keep(context, lock, &mut state)?;
     }
+    let last_pass = LastPass {
+        started: context.now,
+        duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+        complete: !share.has_trouble(),
+    };
+    let tally = Tally::default();
+    watchers::write_metrics(context, &state, &last_pass, tally, Voice::Silent);
     if options.format.json {
         print_json(&Document {
             version: 1,
             dry_run: false,
             started: context.now,
-            duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: last_pass.duration_ms,
             speaker: share.speaker().map(str::to_owned),
             checks: Vec::new(),
             silences: Vec::new(),

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use super::deliver::Tally;
 use super::{Context, Done, Stop};
 use crate::heartbeat::{self, Beat};
-use crate::metrics::{self, Carried};
+use crate::metrics::{self, Carried, Voice};
 use crate::replace::publish;
 use crate::state::{LastPass, State};
 
@@ -20,7 +20,13 @@ use crate::state::{LastPass, State};
 const PAGE_BYTES: u64 = 64 * 1024;
 
 /// Writes the metrics of a pass if a file for them is set.
-pub(super) fn write_metrics(context: &Context, state: &State, pass: &LastPass, tally: Tally) {
+pub(super) fn write_metrics(
+    context: &Context,
+    state: &State,
+    pass: &LastPass,
+    tally: Tally,
+    voice: Voice,
+) {
     let Some(path) = &context.settings.metrics.textfile else {
         return;
     };
@@ -29,7 +35,7 @@ pub(super) fn write_metrics(context: &Context, state: &State, pass: &LastPass, t
     carried.sent = carried.sent.saturating_add(tally.sent as u64);
     carried.failed = carried.failed.saturating_add(tally.failed as u64);
     carried.dropped = carried.dropped.saturating_add(tally.dropped as u64);
-    let page = metrics::render(state, pass, &carried);
+    let page = metrics::render(state, pass, &carried, voice);
     if let Err(error) = publish(path, page.as_bytes()) {
         context.log.warning(format!(
             "the metrics are not written to {}: {error:#}; is the folder there, and may this user write to it? (metrics.textfile)",
