@@ -18,7 +18,7 @@ use crate::seal::{Seal, sealed};
 /// The version of the document that this release writes, and the newest that it reads. Whoever adds a field raises it: an
 /// unknown key is taken for damage, because a flipped bit in a key would otherwise forget what stands behind it. The
 /// checksum is that of every version from 2 on, so that a flipped version is not taken for a later release.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// The state file's document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_earlier_releases_wrote_is_remembered() {
-        for version in ["version-1", "version-2"] {
+        for version in ["version-1", "version-2", "version-3"] {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/state");
             let text = std::fs::read(format!("{path}/{version}.json")).unwrap();
             let state = parse(&text).unwrap();
@@ -347,11 +347,11 @@ mod tests {
                 with_mail(1, 3, &["a"]),
             ),
             (
-                text.replace("\"version\": 3", "\"version\": 4"),
+                text.replace("\"version\": 4", "\"version\": 5"),
                 state.clone(),
             ),
             (
-                text.replace("\"version\": 3", "\"version\": 1"),
+                text.replace("\"version\": 4", "\"version\": 1"),
                 state.clone(),
             ),
             (text.replace("  ", "\t"), state.clone()),
@@ -614,11 +614,11 @@ mod tests {
     fn what_cannot_be_used_is_told_apart() {
         let broken = |text: &str| matches!(parse(text.as_bytes()), Err(Unusable::Broken(_)));
         assert_eq!(
-            parse(br#"{"version":4,"memory":"of another kind"}"#),
-            Err(Unusable::Newer(4))
+            parse(br#"{"version":5,"memory":"of another kind"}"#),
+            Err(Unusable::Newer(5))
         );
-        let newer = sealed(&serde_json::json!({"version": 5, "more": []})).unwrap();
-        assert_eq!(parse(&newer), Err(Unusable::Newer(5)));
+        let newer = sealed(&serde_json::json!({"version": 6, "more": []})).unwrap();
+        assert_eq!(parse(&newer), Err(Unusable::Newer(6)));
         for text in [
             "",
             "\0\0\0\0",

@@ -421,14 +421,14 @@ fn a_silence_outlives_its_disk_in_the_second_place() {
 
 #[test]
 fn a_state_of_an_earlier_release_can_be_silenced() {
-    for release in ["version-1", "version-2"] {
+    for release in ["version-1", "version-2", "version-3"] {
         let cluster = Cluster::new();
         let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/state");
         fs::copy(format!("{old}/{release}.json"), cluster.state_file()).unwrap();
-        assert_eq!(silences(&cluster), Vec::<Value>::new());
+        let silent_before = silences(&cluster).len();
         silence(&cluster, &["--osd", "1", "--for", "1h"]);
         cluster.run(&["ack", "osds"]).exits(0);
-        assert_eq!(silences(&cluster).len(), 1, "{release}");
+        assert_eq!(silences(&cluster).len(), silent_before + 1, "{release}");
         let acknowledged = cluster.state()["memory"]["osds"]["acknowledged"].clone();
         assert_eq!(
             acknowledged,

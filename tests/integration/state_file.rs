@@ -161,7 +161,7 @@ fn of_a_state_that_is_not_as_it_was_written_a_copy_is_kept_and_it_is_told_once()
         ),
         ("\"announced\": true", "\"announced\": false"),
         ("\"duration_ms\": ", "\"duration_ms\": 1"),
-        ("\"version\": 3", "\"version\": 4"),
+        ("\"version\": 4", "\"version\": 5"),
     ] {
         let cluster = told();
         let altered = alter(&cluster.state_file(), what, into);
