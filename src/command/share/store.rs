@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::anyhow;
 
+use super::sight::Held;
 use crate::consul::{Agent, Entry, Failure, Freshness, SessionId};
 use crate::output::Log;
 use crate::queue::MailId;
@@ -137,7 +138,7 @@ impl Found {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tree {
     /// Who holds our lock, and the name that stands in it.
-    pub(super) lock: Option<(SessionId, String)>,
+    lock: Option<(SessionId, String)>,
     /// The head of the memory, and its index.
     head: Option<(Result<Head, Unreadable>, u64)>,
     /// The mails that were sent since.
@@ -162,6 +163,15 @@ impl Tree {
             tree.take_up(keys, entry);
         }
         Ok(Box::new(tree))
+    }
+
+    /// Who holds our own lock. `session` is that of this node, if it has one.
+    pub(super) fn holder(&self, session: Option<&str>) -> Held {
+        match &self.lock {
+            None => Held::Nobody,
+            Some((holder, _)) if session == Some(holder.as_str()) => Held::Ours(holder.clone()),
+            Some((_, node)) => Held::By(Some(node.clone()).filter(|node| !node.is_empty())),
+        }
     }
 
     fn take_up(&mut self, keys: &Keys, entry: Entry) {
