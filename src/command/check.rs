@@ -133,11 +133,7 @@ fn listen(
     if share.has_changed() {
         keep(context, lock, &mut state)?;
     }
-    let last_pass = LastPass {
-        started: context.now,
-        duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
-        complete: !share.has_trouble(),
-    };
+    let last_pass = last_pass(context, begin, !share.has_trouble());
     let tally = Tally::default();
     watchers::write_metrics(context, &state, &last_pass, tally, Voice::Silent);
     if options.format.json {
@@ -164,6 +160,15 @@ fn listen(
         true => Done::Incomplete,
         false => Done::Silent,
     })
+}
+
+/// A pass that ends now.
+fn last_pass(context: &Context, begin: Instant, complete: bool) -> LastPass {
+    LastPass {
+        started: context.now,
+        duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+        complete,
+    }
 }
 
 /// A pass after judging.
@@ -330,6 +335,10 @@ impl Pass {
         options: cli::Check,
     ) -> (LastPass, Result<Tally, Stop>) {
         let mut tally = Ok(Tally::default());
+        if self.share.is_some() && self.state.last_pass.is_none() {
+            // What is published for the first time is to be told of on every node.
+            self.state.last_pass = Some(last_pass(context, begin, self.is_complete(options)));
+        }
         // A successor must know what is to be sent before the first of it leaves.
         self.publish(context, When::Due);
         if self.has_lost_the_voice() {
@@ -347,11 +356,8 @@ impl Pass {
         if tally.is_ok() {
             self.report_left_over(context, options);
         }
-        let mut last_pass = LastPass {
-            started: context.now,
-            duration_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
-            complete: tally.is_ok() && self.is_complete(options),
-        };
+        let is_complete = tally.is_ok() && self.is_complete(options);
+        let mut last_pass = last_pass(context, begin, is_complete);
         self.end_share(context, tally.as_ref().ok());
         let (Some(lock), Ok(tally)) = (lock, &tally) else {
             return (last_pass, tally);
