@@ -27,6 +27,9 @@ mod consul;
 #[path = "../integration/relay.rs"]
 mod relay;
 #[allow(dead_code)]
+#[path = "../integration/servers.rs"]
+mod servers;
+#[allow(dead_code)]
 #[path = "../integration/wire.rs"]
 mod wire;
 

@@ -73,6 +73,19 @@ impl Run {
         self
     }
 
+    /// Asserts that it said nothing but one line with these words, if any.
+    #[track_caller]
+    pub(crate) fn is_silent_but(&self, words: &str) -> &Self {
+        let lines = self.stderr.lines().filter(|line| !line.contains(words));
+        assert_eq!(
+            (self.stdout.as_str(), lines.count()),
+            ("", 0),
+            "{}",
+            self.stderr
+        );
+        self
+    }
+
     /// The first line of stderr that holds all of these.
     pub(crate) fn line_with(&self, parts: &[&str]) -> Option<&str> {
         self.stderr.lines().find(|line| {

@@ -1,10 +1,10 @@
-//! A Consul agent on loopback: a key-value store, the members, and faults on demand.
+//! A Consul agent on loopback: what its servers keep, the members, and faults on demand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
+use crate::servers::Servers;
 use crate::wire::{Closed, Wire};
 
 pub(crate) const NODES: &str = "/v1/kv/PetaSAN/Nodes/";
 pub(crate) const MEMBERS: &str = "/v1/agent/members";
+pub(crate) const TRANSACTION: &str = "/v1/txn";
 
 /// What the gossip knows about a member, by Consul's number.
 #[derive(Clone, Copy)]
@@ -60,6 +62,7 @@ pub(crate) struct Request {
     pub(crate) query: String,
     /// Header names in lower case.
     pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -67,10 +70,34 @@ impl Request {
         self.asks("stale")
     }
 
-    fn asks(&self, option: &str) -> bool {
-        self.query
-            .split('&')
-            .any(|part| part == option || part.split('=').next() == Some(option))
+    pub(crate) fn asks(&self, option: &str) -> bool {
+        self.option(option).is_some()
+    }
+
+    /// The value of an option of the query; empty where it has none.
+    pub(crate) fn option(&self, option: &str) -> Option<&str> {
+        let mut options = self.query.split('&');
+        let mut options = options
+            .by_ref()
+            .map(|part| part.split_once('=').unwrap_or((part, "")));
+        options
+            .find(|(name, _)| *name == option)
+            .map(|(_, value)| value)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Whether it writes a key with this end, in a transaction.
+    pub(crate) fn writes(&self, end: &str) -> bool {
+        let steps = (self.path == TRANSACTION).then(|| self.json());
+        let steps = steps.iter().flat_map(|steps| steps.as_array().unwrap());
+        let mut steps = steps.map(|step| &step["KV"]);
+        steps.any(|step| {
+            matches!(step["Verb"].as_str(), Some("set" | "cas"))
+                && text(&step["Key"]).ends_with(end)
+        })
     }
 }
 
@@ -82,13 +109,18 @@ pub(crate) enum Reads {
     Default,
 }
 
-#[derive(Default)]
+/// What happens in the midst of other things, once.
+struct Event {
+    when: Box<dyn Fn(&Request) -> bool + Send>,
+    what: Happening,
+}
+
+type Happening = Box<dyn FnOnce(&Mutex<Servers>) + Send>;
+
 struct Script {
-    /// Values by key, already as the API shows them: base64.
-    values: BTreeMap<String, String>,
     members: String,
     faults: HashMap<String, (Reads, Fault)>,
-    leaderless: bool,
+    events: Vec<Event>,
     token: Option<String>,
 }
 
@@ -99,6 +131,9 @@ struct Log {
 }
 
 struct Shared {
+    /// The node whose agent it is.
+    node: String,
+    servers: Arc<Mutex<Servers>>,
     script: Mutex<Script>,
     log: Mutex<Log>,
     changed: Condvar,
@@ -115,21 +150,36 @@ pub(crate) struct Consul {
 impl Consul {
     /// An agent of an empty cluster.
     pub(crate) fn start() -> Self {
-        Self::listen(None)
+        Self::listen(None, "node1", Arc::default(), "[]".to_owned())
     }
 
     /// The same over HTTPS.
     pub(crate) fn start_tls(config: Arc<ServerConfig>) -> Self {
-        Self::listen(Some(config))
+        Self::listen(Some(config), "node1", Arc::default(), "[]".to_owned())
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
+    /// The agent of another node, with the same servers.
+    pub(crate) fn agent_of(&self, node: &str) -> Self {
+        let members = self.shared.script.lock().unwrap().members.clone();
+        Self::listen(None, node, Arc::clone(&self.shared.servers), members)
+    }
+
+    fn listen(
+        tls: Option<Arc<ServerConfig>>,
+        node: &str,
+        servers: Arc<Mutex<Servers>>,
+        members: String,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
+            node: node.to_owned(),
+            servers,
             script: Mutex::new(Script {
-                members: "[]".to_owned(),
-                ..Script::default()
+                members,
+                faults: HashMap::new(),
+                events: Vec::new(),
+                token: None,
             }),
             log: Mutex::default(),
             changed: Condvar::new(),
@@ -164,13 +214,10 @@ impl Consul {
     pub(crate) fn five_nodes(&self) {
         let entries: Value =
             serde_json::from_str(include_str!("../fixtures/consul/kv-nodes.json")).unwrap();
-        let mut script = self.shared.script.lock().unwrap();
         for entry in entries.as_array().unwrap() {
-            script
-                .values
-                .insert(text(&entry["Key"]), text(&entry["Value"]));
+            self.put_base64(&text(&entry["Key"]), &text(&entry["Value"]));
         }
-        include_str!("../fixtures/consul/members.all-alive.json").clone_into(&mut script.members);
+        self.recorded_members(include_str!("../fixtures/consul/members.all-alive.json"));
     }
 
     /// The members as an answer recorded elsewhere says.
@@ -201,12 +248,7 @@ impl Consul {
 
     /// Sets what the API shows as the value of a key, base64 or not.
     pub(crate) fn put_base64(&self, key: &str, value: &str) {
-        self.shared
-            .script
-            .lock()
-            .unwrap()
-            .values
-            .insert(key.to_owned(), value.to_owned());
+        self.servers().put_base64(key, value);
     }
 
     /// A user of PetaSAN's web interface; with `follows` one whom its service mails.
@@ -217,7 +259,7 @@ impl Consul {
     }
 
     pub(crate) fn delete(&self, key: &str) {
-        self.shared.script.lock().unwrap().values.remove(key);
+        self.servers().delete(key);
     }
 
     /// From now on misbehaves when asked for `path`.
@@ -239,9 +281,26 @@ impl Consul {
         self.fault("*", fault.clone());
     }
 
-    /// With two of three servers gone only `?stale` reads and what the agent knows itself are answered.
+    /// What is to happen when such a request has come in, before it is carried out, and once.
+    pub(crate) fn before(
+        &self,
+        when: impl Fn(&Request) -> bool + Send + 'static,
+        what: impl FnOnce(&Mutex<Servers>) + Send + 'static,
+    ) {
+        self.shared.script.lock().unwrap().events.push(Event {
+            when: Box::new(when),
+            what: Box::new(what),
+        });
+    }
+
+    /// What the servers keep.
+    pub(crate) fn servers(&self) -> MutexGuard<'_, Servers> {
+        self.shared.servers.lock().unwrap()
+    }
+
+    /// With two of three servers gone only `?stale` reads and what the agents know themselves are answered.
     pub(crate) fn lose_leader(&self) {
-        self.shared.script.lock().unwrap().leaderless = true;
+        self.servers().leaderless = true;
     }
 
     /// From now on answers 403 to whoever comes without this token.
@@ -252,7 +311,8 @@ impl Consul {
     pub(crate) fn heal(&self) {
         let mut script = self.shared.script.lock().unwrap();
         script.faults.clear();
-        script.leaderless = false;
+        drop(script);
+        self.servers().leaderless = false;
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -307,11 +367,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<(), Closed> {
             shared.log.lock().unwrap().requests.push(request.clone());
             shared.changed.notify_all();
         }
-        let (fault, status, body) = {
-            let script = shared.script.lock().unwrap();
-            let (status, body) = script.answer(&request);
-            (script.fault_for(&request), status, body)
-        };
+        let (fault, status, body) = shared.take(&request);
         match fault {
             None => respond(&mut wire, status, body.as_bytes(), body.len())?,
             Some(Fault::Status(status, body)) => {
@@ -384,13 +440,14 @@ fn read(wire: &mut Wire, connection: usize) -> Result<Request, Closed> {
         .get("content-length")
         .and_then(|value| value.parse().ok())
         .unwrap_or(0);
-    wire.exactly(length)?;
+    let body = wire.exactly(length)?;
     Ok(Request {
         connection,
         method,
         path: percent_decoded(path),
         query: query.to_owned(),
         headers,
+        body,
     })
 }
 
@@ -399,6 +456,28 @@ fn respond(wire: &mut Wire, status: u16, body: &[u8], length: usize) -> Result<(
         "HTTP/1.1 {status} Stand-in\r\nContent-Type: application/json\r\nX-Consul-Index: 1\r\nContent-Length: {length}\r\n\r\n"
     );
     wire.send(&[head.as_bytes(), body].concat())
+}
+
+impl Shared {
+    /// What becomes of a request.
+    fn take(&self, request: &Request) -> (Option<Fault>, u16, String) {
+        let event = {
+            let events = &mut self.script.lock().unwrap().events;
+            let due = events.iter().position(|event| (event.when)(request));
+            due.map(|due| events.remove(due))
+        };
+        if let Some(event) = event {
+            (event.what)(&self.servers);
+        }
+        let script = self.script.lock().unwrap();
+        let fault = script.fault_for(request);
+        let (status, body) = match fault {
+            // What is refused is not carried out; what is only not answered is.
+            Some(Fault::Status(..)) => (0, String::new()),
+            _ => script.answer(request, &mut self.servers.lock().unwrap(), &self.node),
+        };
+        (fault, status, body)
+    }
 }
 
 impl Script {
@@ -410,7 +489,7 @@ impl Script {
         (*reads == Reads::All || !request.is_stale()).then(|| fault.clone())
     }
 
-    fn answer(&self, request: &Request) -> (u16, String) {
+    fn answer(&self, request: &Request, servers: &mut Servers, node: &str) -> (u16, String) {
         if let Some(token) = &self.token {
             let bearer = request
                 .headers
@@ -425,53 +504,22 @@ impl Script {
                 return (403, "Permission denied".to_owned());
             }
         }
-        if request.path == MEMBERS {
-            return (200, self.members.clone());
-        }
-        if request.path == "/v1/agent/self" {
-            let itself = json!({"Config": {"NodeName": "node1", "Version": "1.8.7"}});
-            return (200, itself.to_string());
-        }
-        if request.path == "/v1/status/leader" {
-            let leader = if self.leaderless {
-                ""
-            } else {
-                "127.0.10.2:8300"
-            };
-            return (200, json!(leader).to_string());
-        }
-        let Some(key) = request.path.strip_prefix("/v1/kv/") else {
-            return (404, String::new());
-        };
-        if self.leaderless && !request.is_stale() {
-            return (500, "No cluster leader".to_owned());
-        }
-        let is_wanted = |name: &str| {
-            if request.asks("recurse") {
-                name.starts_with(key)
-            } else {
-                name == key
+        match request.path.as_str() {
+            MEMBERS => (200, self.members.clone()),
+            "/v1/agent/self" => {
+                let itself = json!({"Config": {"NodeName": node, "Version": "1.8.7"}});
+                (200, itself.to_string())
             }
-        };
-        let found: Vec<_> = self
-            .values
-            .iter()
-            .filter(|(name, _)| is_wanted(name))
-            .collect();
-        if found.is_empty() {
-            return (404, String::new());
+            "/v1/status/leader" => {
+                let leader = if servers.leaderless {
+                    ""
+                } else {
+                    "127.0.10.2:8300"
+                };
+                (200, json!(leader).to_string())
+            }
+            _ => servers.answer(request, node),
         }
-        if request.asks("raw") {
-            let raw = STANDARD.decode(found[0].1).unwrap_or_default();
-            return (200, String::from_utf8_lossy(&raw).into_owned());
-        }
-        let entries: Vec<Value> = found
-            .into_iter()
-            .map(|(name, value)| {
-                json!({"LockIndex": 0, "Key": name, "Flags": 0, "Value": value, "CreateIndex": 17, "ModifyIndex": 17})
-            })
-            .collect();
-        (200, Value::Array(entries).to_string())
     }
 }
 
