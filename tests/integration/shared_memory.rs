@@ -122,7 +122,15 @@ fn what_a_speaker_was_about_to_send_when_it_was_killed_its_successor_sends() {
     pass.kill();
     one.relay.heal();
     dies(&one);
-    assert_eq!(two.subjects(), [DOWN]);
+    // All is well by now, so nobody else would ever tell it.
+    two.ceph.healthy();
+    one.ceph.healthy();
+    let told = two.subjects();
+    assert_eq!(
+        (told.len(), told[0].contains("1 OSD was down")),
+        (1, true),
+        "{told:?}"
+    );
     for node in [&one, &two, &one] {
         node.check().exits(0);
     }
@@ -394,4 +402,27 @@ fn notes_that_are_lost_cost_a_session_and_no_mail() {
     assert!(one.subjects().is_empty());
     dies(&one);
     assert_eq!(one.subjects(), [UP]);
+}
+
+#[test]
+fn a_long_memory_lies_in_parts_that_go_with_it() {
+    const PARTS: &str = "petanotify/prod-parts/";
+    let [mut one, two] = settled();
+    let addresses: Vec<String> = (0..600).map(|n| format!("r{n}@example.org")).collect();
+    one.recipients(&Vec::from_iter(addresses.iter().map(String::as_str)));
+    one.relay.fault(Stage::Greeting, relay::Fault::Drop);
+    one.check().exits(1);
+    let parts = one.consul.servers().keys(PARTS);
+    assert_eq!(parts.len(), 1, "{parts:?}");
+    assert_eq!(two.queue().len(), addresses.len());
+
+    // Another publication has parts of its own; a short one has none.
+    two.run(&["silence", "add", "--node", "node2", "--for", "1h"])
+        .exits(0);
+    let others = one.consul.servers().keys(PARTS);
+    assert_eq!((others.len(), others == parts), (1, false), "{others:?}");
+    two.run(&["queue", "drop", "--all", "--yes"]).exits(0);
+    assert_eq!(one.consul.servers().keys(PARTS), [""; 0]);
+    assert!(one.queue().is_empty());
+    one.check().exits(0);
 }
