@@ -8,7 +8,8 @@
 //! # A pass, in order
 //! 1. `sight` reads what every node reads in every pass, and finds out who holds the lock that decides. `leader` finds out
 //!    whether PetaSAN's leader carries out passes; if not, our own lock decides.
-//! 2. `turn` finds out whose turn it is. `lock` makes sure of the lock, takes it or gives it up.
+//! 2. `turn` finds out whose turn it is. `lock` makes sure of the lock, takes it or gives it up; `renewal` keeps it while the
+//!    pass lasts.
 //! 3. `take_up` brings the node's state up to date with what is shared.
 //! 4. When the pass has judged, and again at its end, `publish` shares what is new.
 //! 5. `sent` notes each mail when it has been sent.
@@ -19,6 +20,7 @@ mod leader;
 mod lock;
 mod notes;
 mod publish;
+mod renewal;
 mod sent;
 mod sight;
 mod store;
@@ -132,7 +134,7 @@ pub fn take_part(
     let speaks = match purpose {
         Purpose::Pass => share.take_turn(context, sight, own),
         Purpose::Look | Purpose::Change | Purpose::Send => {
-            share.learn_speaker(sight, purpose);
+            share.learn_speaker(context, sight, purpose);
             false
         }
     };

@@ -157,6 +157,25 @@ def large_queue(folder, mode, seed):
         return figures(cluster, latencies)
 
 
+def pass_outlasts_the_session(folder, mode, seed):
+    """The relay takes so long that the speaker's session would end in the midst of its pass."""
+    with Cluster(folder, mode=mode, recipients=40, seed=seed, lock_delay=AT_ONCE) as cluster:
+        cluster.quiet_rounds(1)
+        speaker = cluster.holder()[0]
+        others = [name for name in cluster.nodes if name != speaker]
+        cluster.relay.delay_s = 1
+        cluster.osd_fails()
+        cluster.rounds += 1
+        cluster.nodes[speaker].set_clock(cluster.rounds)
+        long_pass = cluster.nodes[speaker].start_pass()
+        while long_pass.poll() is None:
+            cluster.round(*others)
+            time.sleep(0.5)
+        if sum(cluster.voices[1:]) != 0:
+            cluster.wrong.append(f"nodes that spoke beside {speaker}: {cluster.voices[1:]}")
+        return figures(cluster, [cluster.rounds_until_told(1)])
+
+
 def speaker_is_frozen(folder, mode, seed):
     """The speaker stops in the midst of its mails, as a paused virtual machine does, and goes on when another one has
     spoken instead."""
@@ -641,6 +660,7 @@ SCENARIOS = [
         (leader_makes_no_passes, ["petasan"]),
         (leader_has_no_petanotify, ["petasan"]),
         (large_queue, ["consul", "petasan"]),
+        (pass_outlasts_the_session, ["consul"]),
         (speaker_is_frozen, ["consul", "petasan"]),
         (machine_is_gone, ["consul", "petasan"]),
         (agent_is_dead, ["consul", "petasan"]),

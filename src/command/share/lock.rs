@@ -20,10 +20,14 @@ pub(super) enum Hold {
 }
 
 impl Share {
-    /// Whatever this node writes from now on is refused unless the session still holds the lock.
-    pub(super) fn fence_lock(&mut self, manner: Manner, session: SessionId) {
+    /// Whatever this node writes from now on is refused unless the session still holds the lock, and one of its own goes on to.
+    pub(super) fn fence_lock(&mut self, context: &Context, manner: Manner, session: SessionId) {
         let key = match manner {
-            Manner::Consul => self.keys.lock(),
+            Manner::Consul => {
+                self.voice.keep(session.clone(), context);
+                self.keys.lock()
+            }
+            // PetaSAN keeps its own.
             Manner::Petasan => LEADER_KEY.to_owned(),
         };
         self.voice.fence.push(Step::CheckSession { key, session });
@@ -44,7 +48,7 @@ impl Share {
                 Err(failure) => self.report_unwritten(context, failure),
             }
         }
-        self.fence_lock(manner, session);
+        self.fence_lock(context, manner, session);
         true
     }
 
@@ -63,7 +67,7 @@ impl Share {
             index: *index,
         });
         if let Some(session) = SessionId::parse(session) {
-            self.fence_lock(Manner::Petasan, session);
+            self.fence_lock(context, Manner::Petasan, session);
         }
     }
 
@@ -73,7 +77,7 @@ impl Share {
         let failure = match self.try_to_acquire(context) {
             Ok(Some(session)) => {
                 log.notice(format!("{} speaks from now on", self.me));
-                self.fence_lock(Manner::Consul, session);
+                self.fence_lock(context, Manner::Consul, session);
                 // Another one may have published until then.
                 match Tree::read(&self.agent, &self.keys, Freshness::Consistent, log) {
                     Ok(tree) => self.found = Found::Tree(tree),

@@ -129,13 +129,11 @@ impl Share {
     }
 
     /// For a command that makes no pass: who speaks, and what must still be so when it sends.
-    pub(super) fn learn_speaker(&mut self, sight: Sight, purpose: Purpose) {
+    pub(super) fn learn_speaker(&mut self, context: &Context, sight: Sight, purpose: Purpose) {
         self.standing.speaker = match sight.held {
             Held::Ours(session) => {
-                if purpose == Purpose::Send {
-                    self.fence_lock(sight.manner, session);
-                }
-                Some(self.me.clone())
+                let is_ours = purpose != Purpose::Send || self.hold(context, sight.manner, session);
+                is_ours.then(|| self.me.clone())
             }
             Held::By(node) => node,
             Held::Nobody | Held::Unknown | Held::Unreachable => None,

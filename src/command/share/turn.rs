@@ -1,13 +1,15 @@
 //! Whose turn it is in a pass, and doing what that takes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::Hold;
+use super::renewal::Renewal;
 use super::sight::{Held, Sight};
 use super::{Own, Share};
 use crate::command::Context;
-use crate::consul::{self, Step};
+use crate::consul::{self, SessionId, Step};
 use crate::facts::Presence;
 use crate::speaker::{Doubt, Lock, Manner, Turn, View, was_away};
 
@@ -32,8 +34,10 @@ pub(super) struct Voice {
     pub(super) fence: Vec<Step>,
     /// Consul does not take what is written.
     is_mute: AtomicBool,
-    /// Another node has the lock now.
-    is_lost: AtomicBool,
+    /// Another node has the lock now, or can have it.
+    is_lost: Arc<AtomicBool>,
+    /// Keeps the lock while this node speaks, where that takes something.
+    renewal: Option<Renewal>,
 }
 
 impl Voice {
@@ -51,6 +55,18 @@ impl Voice {
 
     pub(super) fn lose(&self) {
         self.is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps the session alive that holds our own lock.
+    pub(super) fn keep(&mut self, session: SessionId, context: &Context) {
+        let (settings, log) = (&context.settings, &context.log);
+        let (consul, ttl) = (settings.consul.clone(), settings.ha.session_ttl);
+        let is_lost = Arc::clone(&self.is_lost);
+        match Renewal::begin(consul, session, ttl, is_lost, log.clone()) {
+            Ok(renewal) => self.renewal = Some(renewal),
+            // Short passes need none.
+            Err(error) => log.info(format!("no thread to keep the lock with: {error}")),
+        }
     }
 }
 
