@@ -35,6 +35,10 @@ pub const DEAF: u32 = 10;
 /// now and then does not make the voice hop about.
 pub const REST: Duration = Duration::from_secs(600);
 
+/// After so many passes without a word of any other node, others are taken not to carry out passes: one that does says so in
+/// its first.
+const UNHEARD_PASSES: u32 = 3;
+
 /// Which lock decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +89,10 @@ pub struct View<'a> {
     pub deaf_passes: u32,
     /// PetaSAN's leader was not heard of while that could be known.
     pub stands_in: bool,
+    /// In how many passes in a row, this one included, it could not be known who holds the lock, or nobody could take it.
+    pub lockless_passes: u32,
+    /// Another node has been heard of as one that carries out passes.
+    pub knows_others: bool,
 }
 
 /// What a node does in this pass.
@@ -115,6 +123,18 @@ impl View<'_> {
         }
     }
 
+    /// Whether nobody else may ever speak: no other node was ever heard of, and it is some passes that one could have been.
+    /// Mostly petanotify runs on this node alone then, as ever, and who the lock is for does not know of it.
+    fn is_only_one_heard(&self) -> bool {
+        !self.knows_others && self.lockless_passes >= UNHEARD_PASSES
+    }
+
+    /// Whether this node speaks where it may not take our own lock, though that decides because PetaSAN's leader was not heard
+    /// of. That may be refused to say a word as well, and speak.
+    pub fn speaks_when_refused(&self) -> bool {
+        self.last == Some(self.me) || self.is_only_one_heard()
+    }
+
     /// Whether this node, which leads and had left the voice to others, has rested and tries again.
     pub fn takes_voice_back(&self) -> bool {
         self.lock == Lock::Ours && self.yielded == Some(self.me) && !self.rests
@@ -138,7 +158,7 @@ impl View<'_> {
             (Lock::Free, Manner::Consul) => Turn::Acquire,
             // PetaSAN is about to choose a leader. If it does not, our own lock will decide.
             (Lock::Free, Manner::Petasan) => Turn::Listen(None),
-            // Not every node runs petanotify then; this one does, and has spoken for them.
+            (Lock::Unknown | Lock::Unreachable, _) if self.is_only_one_heard() => Turn::SpeakForAll,
             (Lock::Unknown, _) if self.stands_in && self.last == Some(self.me) => Turn::SpeakForAll,
             (Lock::Unknown, _) => self.as_first(),
             (Lock::Unreachable, _) if self.deaf_passes >= DEAF && self.last == Some(self.me) => {
@@ -208,6 +228,8 @@ mod tests {
             free_passes: u32::from(lock == Lock::Free),
             deaf_passes: u32::from(lock == Lock::Unreachable),
             stands_in: false,
+            lockless_passes: u32::from(matches!(lock, Lock::Unknown | Lock::Unreachable)),
+            knows_others: true,
         }
     }
 
@@ -268,6 +290,52 @@ mod tests {
                 ..view(Manner::Consul, "node3", Lock::Unknown)
             };
             assert_eq!(turn(view, NODES), expected, "{stands_in} {last}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_never_heard_of_another_one_speaks_before_long() {
+        use Lock::{Held, Unknown, Unreachable};
+        let (many, few) = (UNHEARD_PASSES, UNHEARD_PASSES - 1);
+        for manner in [Manner::Consul, Manner::Petasan] {
+            for (lock, lockless_passes, knows_others, expected) in [
+                (Unknown, few, false, listen("node2")),
+                (Unknown, many, false, Turn::SpeakForAll),
+                (Unknown, many, true, listen("node2")),
+                (Unreachable, few, false, Turn::Listen(None)),
+                (Unreachable, many, false, Turn::SpeakForAll),
+                (Unreachable, many, true, Turn::Listen(None)),
+                // Whoever holds the lock may carry out passes.
+                (Held(Some("node2")), many, false, listen("node2")),
+            ] {
+                let view = View {
+                    lockless_passes,
+                    knows_others,
+                    ..view(manner, "node3", lock)
+                };
+                let found = turn(view, NODES);
+                assert_eq!(found, expected, "{lock:?} {lockless_passes} {knows_others}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_may_not_take_the_lock_speaks_if_it_has_or_nobody_else_does() {
+        for (last, lockless_passes, knows_others, expected) in [
+            (Some("node3"), 1, true, true),
+            (Some("node2"), UNHEARD_PASSES, true, false),
+            (None, UNHEARD_PASSES - 1, false, false),
+            (None, UNHEARD_PASSES, false, true),
+        ] {
+            let view = View {
+                last,
+                lockless_passes,
+                knows_others,
+                stands_in: true,
+                ..view(Manner::Consul, "node3", Lock::Free)
+            };
+            let found = view.speaks_when_refused();
+            assert_eq!(found, expected, "{last:?} {lockless_passes} {knows_others}");
         }
     }
 

@@ -43,6 +43,7 @@ use super::check::NAMELESS;
 use super::observe::asks_consul;
 use crate::consul::{Agent, Freshness};
 use crate::queue::MailId;
+use crate::reunite::Base;
 use crate::settings::HaMode;
 use crate::settings::petasan::LEADER_KEY;
 use crate::speaker::{Manner, Skew};
@@ -110,9 +111,7 @@ pub fn take_part(
     purpose: Purpose,
 ) -> Part {
     if context.settings.ha.mode == HaMode::Off {
-        // What is told from now on nobody else knows, should it be shared again.
-        state.lineage = None;
-        return Part::Alone;
+        return alone(state);
     }
     let mut notes = NotesFile::read(context);
     let agent = match Agent::new(&context.settings.consul) {
@@ -121,11 +120,11 @@ pub fn take_part(
         Err(error) => {
             let log = &context.log;
             log.warning(format!("what the nodes share cannot be read: {error:#}"));
-            return Part::Alone;
+            return alone(state);
         }
     };
     let Some(manner) = manner(context, &agent, notes.manner, purpose) else {
-        return Part::Alone;
+        return alone(state);
     };
     notes.manner = Some(manner);
     let mut share = Share::new(context, agent, notes, state, sent);
@@ -147,6 +146,15 @@ pub fn take_part(
         true => Part::Speaker(Box::new(share)),
         false => Part::Listener(Box::new(share)),
     }
+}
+
+/// A node that shares nothing now. Should it do so again, nobody else knows what it has told meanwhile.
+fn alone(state: &mut State) -> Part {
+    if let Some(mut lineage) = state.lineage.take() {
+        lineage.ahead.get_or_insert_with(|| Base::of(state));
+        state.lineage = Some(lineage);
+    }
+    Part::Alone
 }
 
 /// Which lock decides; `None` where this node is alone. `known` decided in the pass before.

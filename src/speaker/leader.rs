@@ -5,15 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LEFT_FREE, Lock};
+use super::{LEFT_FREE, Lock, UNHEARD_PASSES};
 use crate::incident::age;
 
 /// PetaSAN's leader says so often that it carries out passes.
 const SIGNED_EVERY: Duration = Duration::from_secs(15 * 60);
-
-/// After so many passes without a word of a leader that has never said one, others speak: a leader that runs petanotify says it
-/// in its first pass.
-const UNHEARD_PASSES: u32 = 3;
 
 /// What a node has heard of PetaSAN's leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

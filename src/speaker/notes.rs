@@ -46,6 +46,10 @@ pub struct Notes {
     pub deaf_passes: u32,
     /// In how many passes in a row there was no quorum.
     pub leaderless_passes: u32,
+    /// In how many passes in a row it could not be known who holds the lock, or nobody could take it.
+    pub lockless_passes: u32,
+    /// Another node has been heard of as one that carries out passes.
+    pub knows_others: bool,
     /// This node has let a pass go by, see [`Doubt`].
     pub has_waited: bool,
     /// What it has heard of PetaSAN's leader, if that is another one.
@@ -65,6 +69,17 @@ impl Notes {
         };
         self.free_passes = count(self.free_passes, lock == Lock::Free);
         self.deaf_passes = count(self.deaf_passes, lock == Lock::Unreachable);
+        match lock {
+            Lock::Unknown | Lock::Unreachable => self.count_lockless(),
+            Lock::Ours | Lock::Held(_) => self.lockless_passes = 0,
+            // That is known when this node has tried to take it.
+            Lock::Free => {}
+        }
+    }
+
+    /// Counts a pass in which nobody knows the holder of the lock, or can be it.
+    pub fn count_lockless(&mut self) {
+        self.lockless_passes = self.lockless_passes.saturating_add(1);
     }
 
     /// Counts a pass in which there was a quorum or none. Whether there is one nobody knows whose agent does not answer.
@@ -85,17 +100,18 @@ mod tests {
     fn passes_in_a_row_are_counted() {
         use Lock::{Free, Held, Ours, Unknown, Unreachable};
         let mut notes = Notes::default();
-        for (lock, has_quorum, free, deaf, leaderless) in [
-            (Free, true, 1, 0, 0),
-            (Free, true, 2, 0, 0),
+        for (lock, has_quorum, free, deaf, leaderless, lockless) in [
+            (Free, true, 1, 0, 0, 0),
+            (Free, true, 2, 0, 0, 0),
             // Free, until this node wanted to take it.
-            (Free, false, 3, 0, 1),
-            (Unknown, false, 0, 0, 2),
-            (Unreachable, false, 0, 1, 2),
-            (Unreachable, false, 0, 2, 2),
-            (Unknown, false, 0, 0, 3),
-            (Held(None), true, 0, 0, 0),
-            (Ours, true, 0, 0, 0),
+            (Free, false, 3, 0, 1, 0),
+            (Unknown, false, 0, 0, 2, 1),
+            (Unreachable, false, 0, 1, 2, 2),
+            (Unreachable, false, 0, 2, 2, 3),
+            (Unknown, false, 0, 0, 3, 4),
+            (Free, true, 1, 0, 0, 4),
+            (Held(None), true, 0, 0, 0, 0),
+            (Ours, true, 0, 0, 0, 0),
         ] {
             notes.count_lock(lock);
             notes.count_quorum(has_quorum, lock);
@@ -103,8 +119,10 @@ mod tests {
                 notes.free_passes,
                 notes.deaf_passes,
                 notes.leaderless_passes,
+                notes.lockless_passes,
             );
-            assert_eq!(found, (free, deaf, leaderless), "{lock:?} {has_quorum}");
+            let expected = (free, deaf, leaderless, lockless);
+            assert_eq!(found, expected, "{lock:?} {has_quorum}");
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum Hold {
     Others,
     /// Nobody can hold it.
     Nobodys,
+    /// This node may not take it, and who else may is not known.
+    Refused,
 }
 
 impl Share {
@@ -77,6 +79,7 @@ impl Share {
         let failure = match self.try_to_acquire(context) {
             Ok(Some(session)) => {
                 log.notice(format!("{} speaks from now on", self.me));
+                self.notes.lockless_passes = 0;
                 self.fence_lock(context, Manner::Consul, session);
                 // Another one may have published until then.
                 match Tree::read(&self.agent, &self.keys, Freshness::Consistent, log) {
@@ -85,12 +88,15 @@ impl Share {
                 }
                 return Hold::Ours;
             }
-            Ok(None) => return Hold::Others,
+            Ok(None) => {
+                self.notes.lockless_passes = 0;
+                return Hold::Others;
+            }
             Err(failure) => failure,
         };
+        self.notes.count_lockless();
         let hold = match &failure {
-            // The leader may be refused as well, and speak without a word of it.
-            Failure::Refused(_) if self.notes.stands_in => Hold::Others,
+            Failure::Refused(_) if self.notes.stands_in => Hold::Refused,
             Failure::Refused(_) => Hold::Nobodys,
             Failure::NoQuorum(_) => {
                 self.standing.has_quorum = false;

@@ -47,19 +47,23 @@ impl NotesFile {
         }
     }
 
-    /// Writes them, where they have changed.
-    pub(super) fn write(&mut self, context: &Context) {
+    /// Writes them, where they have changed. Whether they are written.
+    pub(super) fn write(&mut self, context: &Context) -> bool {
         if self.written.as_ref() == Some(&self.notes) {
-            return;
+            return true;
         }
         let path = path(context);
         let Ok(text) = serde_json::to_vec_pretty(&self.notes) else {
-            return;
+            return false;
         };
         match replace(&path, &text, None, Safe::Soon) {
             Ok(()) => self.written = Some(self.notes.clone()),
-            Err(error) => context.log.warning(format!("{error:#}")),
+            Err(error) => {
+                context.log.warning(format!("{error:#}"));
+                return false;
+            }
         }
+        true
     }
 
     /// What Consul calls this node. It is asked once for each agent and machine.

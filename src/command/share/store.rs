@@ -111,6 +111,28 @@ impl Found {
         }
     }
 
+    /// The nodes that have left a sign that they carry out passes.
+    pub(super) fn signs(&self) -> Vec<&str> {
+        let tree = self.tree();
+        let holder = tree
+            .and_then(|tree| tree.lock.as_ref())
+            .map(|(_, node)| node.as_str());
+        let awake = tree
+            .and_then(|tree| tree.awake.as_ref())
+            .map(|(node, _)| node.as_str());
+        let signs = holder.into_iter().chain(awake);
+        signs.filter(|node| !node.is_empty()).collect()
+    }
+
+    /// What the head stands for was written by a later release.
+    pub(super) fn leave_alone(&mut self) {
+        if let Found::Tree(tree) = self
+            && let Some((head, _)) = &mut tree.head
+        {
+            *head = Err(Unreadable::Newer);
+        }
+    }
+
     pub(super) fn is_of_later_release(&self) -> bool {
         let head = self.tree().and_then(|tree| tree.head.as_ref());
         matches!(head, Some((Err(Unreadable::Newer), _)))

@@ -10,7 +10,7 @@ use crate::consul::{Failure, Freshness};
 use crate::naming::Names;
 use crate::output::Log;
 use crate::reunite::{Course, reunite};
-use crate::shared::{Head, Mark};
+use crate::shared::{Head, Mark, Unreadable};
 use crate::speaker::{Skew, skew};
 use crate::state::State;
 use crate::wording;
@@ -66,11 +66,15 @@ impl Share {
                 self.found = Found::Tree(tree.map_err(Failure::into_error)?);
                 continue;
             };
-            let state = head.unpack(&content).map_err(|error| {
-                let (key, node) = (self.keys.memory(), &head.node);
-                anyhow!("{key} as published by {node}: {error}")
-            })?;
-            return Ok(Some((mark, state)));
+            let error = match head.unpack(&content) {
+                Ok(state) => return Ok(Some((mark, state))),
+                Err(error) => error,
+            };
+            if error == Unreadable::Newer {
+                self.found.leave_alone();
+            }
+            let (key, node) = (self.keys.memory(), &head.node);
+            return Err(anyhow!("{key} as published by {node}: {error}"));
         }
         Err(anyhow!("{} changes all the time", self.keys.memory()))
     }

@@ -74,6 +74,7 @@ impl Share {
     /// Finds out whose turn it is, and takes the lock if it is this node's. Whether it speaks.
     pub(super) fn take_turn(&mut self, context: &Context, sight: Sight, own: Own) -> bool {
         self.notes.count_lock(sight.held.lock());
+        self.notes.knows_others |= self.has_heard_of_others();
         let turn = self.turn(context, &sight);
         let speaks = self.carry_out(context, turn, &sight);
         let waits = self.waits(context, speaks, own, sight.held.lock());
@@ -120,7 +121,17 @@ impl Share {
             free_passes: 0,
             deaf_passes: 0,
             stands_in: self.notes.stands_in,
+            lockless_passes: self.notes.lockless_passes,
+            knows_others: self.notes.knows_others,
         }
+    }
+
+    /// Whether another node has left a sign that it carries out passes.
+    fn has_heard_of_others(&self) -> bool {
+        let head = self.found.head().ok().flatten();
+        let writer = head.as_ref().map(|head| head.node.as_str());
+        let signs = self.found.signs().into_iter().chain(writer);
+        signs.into_iter().any(|node| node != self.me)
     }
 
     /// Does what this node's turn is. Whether it speaks.
@@ -156,6 +167,7 @@ impl Share {
             Hold::Ours => true,
             Hold::Others => false,
             Hold::Nobodys => self.speaks_without_lock(context),
+            Hold::Refused => self.outlook().speaks_when_refused(),
         }
     }
 
@@ -192,7 +204,8 @@ impl Share {
         let waits = speaks && lock != Lock::Unreachable && doubt.waits();
         notes.has_waited = doubt.has_waited_now(waits);
         notes.count_quorum(has_quorum, lock);
-        waits
+        // Who can't take it down would let every pass go by.
+        waits && notes.write(context)
     }
 
     /// Takes down who speaks, for the hour in which that can't be known.
