@@ -146,7 +146,8 @@ pub fn reunite(
             (own, Course::Own)
         }
         (Some((mark, shared)), Some(Lineage { ahead: None, .. }))
-            if known.is_none_or(|known| known.saves <= mark.saves) =>
+            // Who has never followed a shared memory may know what nobody else does.
+            if known.is_some_and(|known| known.saves <= mark.saves) =>
         {
             let lineage = Lineage {
                 head: Some(mark),
@@ -573,6 +574,25 @@ mod tests {
         assert_eq!(course, Course::Both);
         let found = essentials(&state, "a/0 b/0");
         assert_eq!(found, ("node1 node2".into(), "b".into(), "a/0 b/0".into()));
+    }
+
+    #[test]
+    fn what_a_node_has_queued_before_anything_was_shared_is_not_forgotten() {
+        let own = Sketch {
+            down: "node1",
+            incident: "a",
+            mails: "a/0",
+            ..Sketch::default()
+        };
+        let mut own = own.state();
+        // It has tried to share it, and was refused.
+        own.lineage = Some(Lineage::default());
+        let shared = (mark(1), State::beginning(now()));
+        let (state, course) = reunite(own, Some(shared), &HashSet::new(), now());
+        let (_, incident, mails) = essentials(&state, "a/0");
+        assert_eq!((incident.as_str(), mails.as_str()), ("a", "a/0"));
+        assert_eq!(course, Course::Both);
+        assert!(state.lineage.is_some_and(|lineage| lineage.ahead.is_some()));
     }
 
     #[test]

@@ -126,7 +126,17 @@ impl View<'_> {
     /// Whether nobody else may ever speak: no other node was ever heard of, and it is some passes that one could have been.
     /// Mostly petanotify runs on this node alone then, as ever, and who the lock is for does not know of it.
     fn is_only_one_heard(&self) -> bool {
-        !self.knows_others && self.lockless_passes >= UNHEARD_PASSES
+        // Where our own lock was chosen to decide, petanotify is to run on all nodes, and the first of them speaks.
+        let may_be_alone = match self.manner {
+            Manner::Petasan => true,
+            Manner::Consul => self.stands_in || self.is_no_living_node(),
+        };
+        may_be_alone && !self.knows_others && self.lockless_passes >= UNHEARD_PASSES
+    }
+
+    /// Whether this node is none that the gossip knows to be alive, as if it were called otherwise: nobody waits for it.
+    fn is_no_living_node(&self) -> bool {
+        self.living.is_some_and(|living| !living.contains(self.me))
     }
 
     /// Whether this node speaks where it may not take our own lock, though that decides because PetaSAN's leader was not heard
@@ -297,25 +307,35 @@ mod tests {
     fn a_node_that_has_never_heard_of_another_one_speaks_before_long() {
         use Lock::{Held, Unknown, Unreachable};
         let (many, few) = (UNHEARD_PASSES, UNHEARD_PASSES - 1);
-        for manner in [Manner::Consul, Manner::Petasan] {
-            for (lock, lockless_passes, knows_others, expected) in [
-                (Unknown, few, false, listen("node2")),
-                (Unknown, many, false, Turn::SpeakForAll),
-                (Unknown, many, true, listen("node2")),
-                (Unreachable, few, false, Turn::Listen(None)),
-                (Unreachable, many, false, Turn::SpeakForAll),
-                (Unreachable, many, true, Turn::Listen(None)),
-                // Whoever holds the lock may carry out passes.
-                (Held(Some("node2")), many, false, listen("node2")),
-            ] {
+        for (lock, lockless_passes, knows_others, expected) in [
+            (Unknown, few, false, listen("node2")),
+            (Unknown, many, false, Turn::SpeakForAll),
+            (Unknown, many, true, listen("node2")),
+            (Unreachable, few, false, Turn::Listen(None)),
+            (Unreachable, many, false, Turn::SpeakForAll),
+            (Unreachable, many, true, Turn::Listen(None)),
+            // Whoever holds the lock may carry out passes.
+            (Held(Some("node2")), many, false, listen("node2")),
+        ] {
+            for (manner, stands_in) in [(Manner::Petasan, false), (Manner::Consul, true)] {
                 let view = View {
                     lockless_passes,
                     knows_others,
+                    stands_in,
                     ..view(manner, "node3", lock)
                 };
                 let found = turn(view, NODES);
                 assert_eq!(found, expected, "{lock:?} {lockless_passes} {knows_others}");
             }
+        }
+        // Where each node is to run petanotify the first one does, but it must be known who that is.
+        for (me, expected) in [("node3", listen("node2")), ("vm", Turn::SpeakForAll)] {
+            let view = View {
+                lockless_passes: many,
+                knows_others: false,
+                ..view(Manner::Consul, me, Unknown)
+            };
+            assert_eq!(turn(view, NODES), expected, "{me}");
         }
     }
 
