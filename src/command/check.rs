@@ -10,9 +10,9 @@ use super::deliver::{
 };
 use super::observe::{self, Keep, Sight};
 use super::route::{Route, recovery};
-use super::share::{self, Part, Purpose, Share, When};
+use super::share::{self, JUDGED_AT_MOST, Judged, Part, Purpose, Share, When};
 use super::{Context, Done, Stop, keep, print, print_json, silence, watchers};
-use crate::alert::{Outcome, Present, Rules, State as CheckState, judge_pass};
+use crate::alert::{Observed, Outcome, Present, Rules, State as CheckState, judge_pass};
 use crate::audience::{Roll, Told, catch_up, forget_what_is_over};
 use crate::check::CheckName;
 use crate::cli;
@@ -79,11 +79,14 @@ fn carry_out(context: &Context, options: cli::Check, begin: Instant) -> Result<D
         }
     };
 
-    let before = share.is_some().then(|| state.clone());
     let sight = observe::observe(context, share.as_deref().map(Share::agent));
-    let mut pass = Pass::judge(context, state, sight, lock.is_some());
-    pass.share = share;
-    pass.before = before;
+    let keep = if lock.is_some() { Keep::Yes } else { Keep::No };
+    let (seen, route) = Seen::settle(context, sight, keep);
+    let mut pass = Pass::begin(state, route);
+    match share {
+        None => pass.judge(context, seen),
+        Some(share) => pass.judge_and_publish(context, seen, share, begin, options),
+    }
     pass.report_causes(context, options);
     let (last_pass, tally) = pass.finish(context, lock.as_ref(), begin, options);
     if lock.is_some() {
@@ -171,12 +174,33 @@ fn last_pass(context: &Context, begin: Instant, complete: bool) -> LastPass {
     }
 }
 
+/// What a pass has seen.
+#[derive(Clone)]
+struct Seen {
+    observed: Observed,
+    /// The cluster's name, if it is known.
+    cluster: Option<String>,
+    roll: Roll,
+}
+
+impl Seen {
+    fn settle(context: &Context, sight: Sight, keep: Keep) -> (Self, Route) {
+        let settings = &context.settings;
+        let roll = observe::roll(settings, sight.import.as_ref());
+        let import = observe::settle_import(context, sight.import, keep);
+        let seen = Seen {
+            observed: sight.observed,
+            cluster: settings.cluster_name.clone().or(sight.datacenter),
+            roll,
+        };
+        (seen, Route::by(context, import.as_ref()))
+    }
+}
+
 /// A pass after judging.
 struct Pass {
     /// What the nodes share, where they do.
     share: Option<Box<Share>>,
-    /// The state before the pass, where nodes share one.
-    before: Option<State>,
     state: State,
     alerts: Vec<Told>,
     /// What was told as it is to those who have come since.
@@ -189,13 +213,61 @@ struct Pass {
 }
 
 impl Pass {
-    fn judge(context: &Context, mut state: State, sight: Sight, keep: bool) -> Pass {
+    fn begin(state: State, route: Route) -> Pass {
+        Pass {
+            share: None,
+            state,
+            alerts: Vec::new(),
+            caught_up: Vec::new(),
+            forgotten: Vec::new(),
+            route,
+            away: None,
+        }
+    }
+
+    /// Judges, and publishes what came of it: a successor must know what is to be sent before the first of it leaves. Where
+    /// another node has published meanwhile, this one judges anew: what it has found may have been told there, and would go out
+    /// a second time under another name.
+    fn judge_and_publish(
+        &mut self,
+        context: &Context,
+        seen: Seen,
+        mut share: Box<Share>,
+        begin: Instant,
+        options: cli::Check,
+    ) {
+        let mut before = self.state.clone();
+        for attempt in 1..=JUDGED_AT_MOST {
+            self.judge(context, seen.clone());
+            if self.state.last_pass.is_none() {
+                // What is published for the first time is to be told of on every node.
+                let is_complete = self.is_complete(options) && !share.has_trouble();
+                self.state.last_pass = Some(last_pass(context, begin, is_complete));
+            }
+            if attempt == JUDGED_AT_MOST {
+                share.publish(context, &mut self.state, When::Due);
+                break;
+            }
+            match share.publish_judged(context, &mut self.state, &mut before) {
+                Judged::Stands => break,
+                Judged::Overtaken => self.state = before.clone(),
+            }
+        }
+        if share.has_lost_the_voice() {
+            self.forget_what_was_judged(before);
+        }
+        self.share = Some(share);
+    }
+
+    fn judge(&mut self, context: &Context, seen: Seen) {
+        let Seen {
+            observed,
+            cluster,
+            roll,
+        } = seen;
         let settings = &context.settings;
-        let keep = if keep { Keep::Yes } else { Keep::No };
-        let roll = observe::roll(settings, sight.import.as_ref());
-        let import = observe::settle_import(context, sight.import, keep);
-        let cluster = (settings.cluster_name.clone())
-            .or(sight.datacenter)
+        let mut state = std::mem::take(&mut self.state);
+        let cluster = cluster
             .or(state.cluster.take())
             .unwrap_or_else(|| NAMELESS.to_owned());
         let rules = Rules {
@@ -204,10 +276,9 @@ impl Pass {
             nodes_prefix: &settings.consul.nodes_prefix,
             cluster: &cluster,
         };
-        let verdict = judge_pass(state.memory, sight.observed, rules, context.now);
+        let verdict = judge_pass(state.memory, observed, rules, context.now);
         state.memory = verdict.memory;
-        let route = Route::by(context, import.as_ref());
-        let recipients = &route.recipients;
+        let recipients = &self.route.recipients;
         let recovery = recovery(context);
         let mut forgotten = Vec::new();
         let State {
@@ -247,16 +318,10 @@ impl Pass {
             queue.remove(&told.ids());
         }
         state.cluster = Some(cluster);
-        Pass {
-            share: None,
-            before: None,
-            state,
-            alerts,
-            caught_up,
-            forgotten,
-            route,
-            away: None,
-        }
+        self.state = state;
+        self.alerts = alerts;
+        self.caught_up = caught_up;
+        self.forgotten = forgotten;
     }
 
     fn outcomes(&self) -> impl Iterator<Item = (&CheckName, &Outcome)> {
@@ -335,15 +400,7 @@ impl Pass {
         options: cli::Check,
     ) -> (LastPass, Result<Tally, Stop>) {
         let mut tally = Ok(Tally::default());
-        if self.share.is_some() && self.state.last_pass.is_none() {
-            // What is published for the first time is to be told of on every node.
-            self.state.last_pass = Some(last_pass(context, begin, self.is_complete(options)));
-        }
-        // A successor must know what is to be sent before the first of it leaves.
-        self.publish(context, When::Due);
-        if self.has_lost_the_voice() {
-            self.forget_what_was_judged();
-        } else {
+        if !self.has_lost_the_voice() {
             tally = match lock {
                 Some(lock) => self.mail(context, lock, begin),
                 None => Ok(Tally::default()),
@@ -375,10 +432,8 @@ impl Pass {
     }
 
     /// Another node has the lock, and judges for itself: what it sees may be called otherwise, and would be told twice.
-    fn forget_what_was_judged(&mut self) {
-        if let Some(before) = self.before.take() {
-            self.state = before;
-        }
+    fn forget_what_was_judged(&mut self, before: State) {
+        self.state = before;
         self.alerts.clear();
         self.caught_up.clear();
         self.forgotten.clear();

@@ -34,7 +34,7 @@ use jiff::Timestamp;
 
 use self::notes::NotesFile;
 use self::publish::Known;
-pub use self::publish::When;
+pub use self::publish::{JUDGED_AT_MOST, Judged, When};
 use self::sent::Sent;
 use self::store::{Found, Keys};
 use self::turn::{Standing, Voice};

@@ -22,6 +22,18 @@ const PUBLISHED_EVERY: Duration = Duration::from_secs(15 * 60);
 /// A publication is refused when somebody else has published meanwhile, e.g. a silence: then what they wrote is taken in.
 pub(super) const ATTEMPTS: u32 = 4;
 
+/// So often a pass judges at most: where others publish in each moment, the last verdict is merged with what they wrote.
+pub const JUDGED_AT_MOST: u32 = 3;
+
+/// What is to become of what a pass has judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// It stands, published or not.
+    Stands,
+    /// Others have published meanwhile, so that it has to be judged anew.
+    Overtaken,
+}
+
 /// When to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
@@ -101,18 +113,49 @@ enum Published {
     No,
     /// Another node speaks now.
     VoiceLost,
+    /// Others have published since what this would follow from.
+    Overtaken,
 }
 
 impl Share {
     /// Publishes `state` if that has anything new to say, and takes in what others have published meanwhile. What can't be
     /// published stays this node's own for now.
     pub fn publish(&mut self, context: &Context, state: &mut State, when: When) {
+        self.publish_with(context, state, when, None);
+    }
+
+    /// Publishes what a pass has made of `before`, if that has anything new to say. Where others have published meanwhile,
+    /// `before` is brought up to date with that instead.
+    pub fn publish_judged(
+        &mut self,
+        context: &Context,
+        state: &mut State,
+        before: &mut State,
+    ) -> Judged {
+        match self.publish_with(context, state, When::Due, Some(before)) {
+            Some(Published::Overtaken) => {
+                let words = "others have published meanwhile, so this pass judges anew";
+                context.log.info(words);
+                Judged::Overtaken
+            }
+            Some(Published::Yes | Published::No | Published::VoiceLost) | None => Judged::Stands,
+        }
+    }
+
+    /// `None` where there is nothing to publish.
+    fn publish_with(
+        &mut self,
+        context: &Context,
+        state: &mut State,
+        when: When,
+        before: Option<&mut State>,
+    ) -> Option<Published> {
         let news = News::of(state, &self.known, context.now);
         if !when.wants(news) {
-            return;
+            return None;
         }
         let published = match self.voice.can_write() {
-            true => self.try_to_publish(context, state),
+            true => self.try_to_publish(context, state, before),
             false => Published::No,
         };
         if published == Published::VoiceLost {
@@ -122,9 +165,11 @@ impl Share {
                 self.me
             ));
         }
-        if published != Published::Yes && news.is_any() {
+        let is_kept = matches!(published, Published::No | Published::VoiceLost);
+        if is_kept && news.is_any() {
             self.keep_for_later(state);
         }
+        Some(published)
     }
 
     fn keep_for_later(&self, state: &mut State) {
@@ -133,7 +178,12 @@ impl Share {
         lineage.ahead.get_or_insert_with(base);
     }
 
-    fn try_to_publish(&mut self, context: &Context, state: &mut State) -> Published {
+    fn try_to_publish(
+        &mut self,
+        context: &Context,
+        state: &mut State,
+        before: Option<&mut State>,
+    ) -> Published {
         for _ in 0..ATTEMPTS {
             match self.publish_once(context, state) {
                 Ok(Some(mark)) => {
@@ -156,6 +206,12 @@ impl Share {
             // Somebody has written, or taken the lock.
             if !self.still_holds(context) {
                 return Published::VoiceLost;
+            }
+            if let Some(before) = before {
+                return match self.take_up(context, before) {
+                    true => Published::Overtaken,
+                    false => Published::No,
+                };
             }
             self.keep_for_later(state);
             if !self.take_up(context, state) {
