@@ -91,7 +91,7 @@ pub struct View<'a> {
     pub stands_in: bool,
     /// In how many passes in a row, this one included, it could not be known who holds the lock, or nobody could take it.
     pub lockless_passes: u32,
-    /// Another node has been heard of as one that carries out passes.
+    /// Other nodes may carry out passes: one has been heard of, or there has been a shared memory.
     pub knows_others: bool,
 }
 

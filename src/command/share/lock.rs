@@ -39,7 +39,7 @@ impl Share {
     pub(super) fn hold(&mut self, context: &Context, manner: Manner, session: SessionId) -> bool {
         if manner == Manner::Consul {
             match self.agent.renew_session(&session, &context.log) {
-                Ok(true) => {}
+                Ok(true) => self.notes.session = Some(session.to_string()),
                 Ok(false) => {
                     let words = "this node's session in Consul has ended, and with it the lock";
                     context.log.warning(words);

@@ -86,16 +86,31 @@ impl Share {
     ) -> Result<(Manner, Held), Failure> {
         if manner == Manner::Consul {
             self.notes.stands_in = false;
-            return Ok((manner, tree.holder(self.notes.session.as_deref())));
+            return Ok((manner, self.own_locks_holder(tree, &context.log)));
         }
         let leader = self.petasans_leader(&context.log)?;
         if purpose == Purpose::Pass {
             self.hear_leader(context, tree, &leader);
         }
         Ok(match self.notes.stands_in {
-            true => (Manner::Consul, tree.holder(self.notes.session.as_deref())),
+            true => (Manner::Consul, self.own_locks_holder(tree, &context.log)),
             false => (manner, leader),
         })
+    }
+
+    /// Who holds our own lock. A node that could not take down its session knows it by the name that stands in the lock.
+    fn own_locks_holder(&self, tree: &Tree, log: &Log) -> Held {
+        let session = self.notes.session.as_deref();
+        if let (None, Some((holder, name))) = (session, &tree.lock)
+            && *name == self.me
+            && self
+                .agent
+                .session_node(holder, log)
+                .is_ok_and(|node| node.as_ref() == Some(&self.me))
+        {
+            return Held::Ours(holder.clone());
+        }
+        tree.holder(session)
     }
 
     /// Which lock decides while it can't be known who holds it.

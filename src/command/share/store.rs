@@ -160,7 +160,7 @@ impl Found {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tree {
     /// Who holds our lock, and the name that stands in it.
-    lock: Option<(SessionId, String)>,
+    pub(super) lock: Option<(SessionId, String)>,
     /// The head of the memory, and its index.
     head: Option<(Result<Head, Unreadable>, u64)>,
     /// The mails that were sent since.

@@ -126,12 +126,11 @@ impl Share {
         }
     }
 
-    /// Whether another node has left a sign that it carries out passes.
+    /// Whether other nodes may carry out passes: one has left a sign of it, or there is a memory. Who takes that up leaves no
+    /// sign, so it does not matter who wrote it.
     fn has_heard_of_others(&self) -> bool {
-        let head = self.found.head().ok().flatten();
-        let writer = head.as_ref().map(|head| head.node.as_str());
-        let signs = self.found.signs().into_iter().chain(writer);
-        signs.into_iter().any(|node| node != self.me)
+        let is_there = self.notes.seen.is_some() || !matches!(self.found.head(), Ok(None));
+        is_there || self.found.signs().iter().any(|node| *node != self.me)
     }
 
     /// Does what this node's turn is. Whether it speaks.
