@@ -91,8 +91,10 @@ pub struct View<'a> {
     pub stands_in: bool,
     /// In how many passes in a row, this one included, it could not be known who holds the lock, or nobody could take it.
     pub lockless_passes: u32,
-    /// Other nodes may carry out passes: one has been heard of, or there has been a shared memory.
+    /// Another node has been heard of as one that carries out passes.
     pub knows_others: bool,
+    /// There has been a shared memory.
+    pub knows_memory: bool,
 }
 
 /// What a node does in this pass.
@@ -168,7 +170,12 @@ impl View<'_> {
             (Lock::Free, Manner::Consul) => Turn::Acquire,
             // PetaSAN is about to choose a leader. If it does not, our own lock will decide.
             (Lock::Free, Manner::Petasan) => Turn::Listen(None),
-            (Lock::Unknown | Lock::Unreachable, _) if self.is_only_one_heard() => Turn::SpeakForAll,
+            (Lock::Unknown, _) if self.is_only_one_heard() => Turn::SpeakForAll,
+            // Where something was shared, somebody may be ready to speak who has never had anything to say.
+            (Lock::Unreachable, _) if self.is_only_one_heard() && !self.knows_memory => {
+                Turn::SpeakForAll
+            }
+            // Not every node runs petanotify then; this one does, and has spoken for them.
             (Lock::Unknown, _) if self.stands_in && self.last == Some(self.me) => Turn::SpeakForAll,
             (Lock::Unknown, _) => self.as_first(),
             (Lock::Unreachable, _) if self.deaf_passes >= DEAF && self.last == Some(self.me) => {
@@ -240,6 +247,7 @@ mod tests {
             stands_in: false,
             lockless_passes: u32::from(matches!(lock, Lock::Unknown | Lock::Unreachable)),
             knows_others: true,
+            knows_memory: false,
         }
     }
 
@@ -327,6 +335,20 @@ mod tests {
                 let found = turn(view, NODES);
                 assert_eq!(found, expected, "{lock:?} {lockless_passes} {knows_others}");
             }
+        }
+        for (lock, expected) in [
+            (Unknown, Turn::SpeakForAll),
+            (Unreachable, Turn::Listen(None)),
+        ] {
+            let view = View {
+                lockless_passes: many,
+                deaf_passes: many,
+                knows_others: false,
+                knows_memory: true,
+                last: Some("node3"),
+                ..view(Manner::Petasan, "node3", lock)
+            };
+            assert_eq!(turn(view, NODES), expected, "{lock:?}");
         }
         // Where each node is to run petanotify the first one does, but it must be known who that is.
         for (me, expected) in [("node3", listen("node2")), ("vm", Turn::SpeakForAll)] {

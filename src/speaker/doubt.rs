@@ -13,7 +13,10 @@ const AWAY: Duration = Duration::from_secs(150);
 /// Whether others may have told what is not in the shared memory yet, so that a node whose turn it is lets one pass go by: it
 /// takes up what is shared, hands over what it knows alone, and neither judges nor sends. Else the same would be told twice.
 ///
-/// It costs one pass at most, and none where a node has looked in each minute, as the successor of a dead one has.
+/// It costs one pass at most, and none where a node has looked in each minute, as the successor of a dead one has. One missed
+/// leader of Consul costs two where the holder of the lock is not the first of the living: that one waits in the pass without a
+/// quorum, and the holder in the next one. The holder can't be spared that, though it has missed one pass alone: the other one's
+/// timer may have elapsed twice meanwhile, just before the holder's and a minute later, and then it has spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
     /// There is a shared memory, as far as this node knows. If none is known, nobody has told anything.

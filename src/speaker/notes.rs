@@ -48,7 +48,7 @@ pub struct Notes {
     pub leaderless_passes: u32,
     /// In how many passes in a row it could not be known who holds the lock, or nobody could take it.
     pub lockless_passes: u32,
-    /// Other nodes may carry out passes: one has been heard of, or there has been a shared memory.
+    /// Another node has been heard of as one that carries out passes.
     pub knows_others: bool,
     /// This node has let a pass go by, see [`Doubt`].
     pub has_waited: bool,

@@ -123,14 +123,16 @@ impl Share {
             stands_in: self.notes.stands_in,
             lockless_passes: self.notes.lockless_passes,
             knows_others: self.notes.knows_others,
+            knows_memory: self.notes.seen.is_some(),
         }
     }
 
-    /// Whether other nodes may carry out passes: one has left a sign of it, or there is a memory. Who takes that up leaves no
-    /// sign, so it does not matter who wrote it.
+    /// Whether another node has left a sign that it carries out passes.
     fn has_heard_of_others(&self) -> bool {
-        let is_there = self.notes.seen.is_some() || !matches!(self.found.head(), Ok(None));
-        is_there || self.found.signs().iter().any(|node| *node != self.me)
+        let head = self.found.head().ok().flatten();
+        let writer = head.as_ref().map(|head| head.node.as_str());
+        let mut signs = self.found.signs().into_iter().chain(writer);
+        signs.any(|node| node != self.me)
     }
 
     /// Does what this node's turn is. Whether it speaks.
