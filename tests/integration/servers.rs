@@ -96,6 +96,12 @@ impl Servers {
         entry.modified = index;
     }
 
+    /// The session that holds a lock.
+    #[track_caller]
+    pub(crate) fn lock_of(&self, key: &str) -> String {
+        self.holder(key).expect("a lock that is held").to_owned()
+    }
+
     /// Ends all sessions of a node, as when its machine is dead, or it makes no passes any more.
     pub(crate) fn end_sessions_of(&mut self, node: &str) {
         self.index += 1;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::consul::{Fault, TRANSACTION};
 use crate::relay::{self, Mail, Stage};
-use crate::sharing::{DOWN, LOCK, MEMORY, UP, nodes, osd_fails, speaker, subjects};
+use crate::sharing::{DOWN, LEADER, LOCK, MEMORY, UP, nodes, osd_fails, speaker, subjects};
 
 /// Nodes of which the first speaks, and which all know the same. Then an OSD fails.
 fn settled<const N: usize>() -> [Cluster; N] {
@@ -372,7 +372,6 @@ fn a_memory_that_cannot_be_used_holds_up_no_mail() {
     for (name, told, damage) in damages {
         let [one, two] = settled();
         damage(&one, head(&one));
-        println!("{name}");
         let run = two.check();
         run.exits(1)
             .says(&[&["error", "shared memory cannot be used"], told].concat());
@@ -425,4 +424,134 @@ fn a_long_memory_lies_in_parts_that_go_with_it() {
     assert_eq!(one.consul.servers().keys(PARTS), [""; 0]);
     assert!(one.queue().is_empty());
     one.check().exits(0);
+}
+
+#[test]
+fn a_node_whose_state_is_lost_or_set_back_goes_on_from_what_is_shared() {
+    let [one, _two] = settled();
+    let before = fs::read(one.state_file()).unwrap();
+    assert_eq!(one.subjects(), [DOWN]);
+    fs::write(one.state_file(), before).unwrap();
+    assert_eq!(one.subjects(), [""; 0]);
+    for name in one.state_names() {
+        if name != "state.json.lock" && name != "state.json.ha" {
+            fs::remove_file(one.state_folder().join(name)).unwrap();
+        }
+    }
+    assert_eq!(one.subjects(), [""; 0]);
+    one.ceph.healthy();
+    assert_eq!(one.subjects(), [UP]);
+}
+
+#[test]
+fn a_consul_that_is_set_back_or_emptied_makes_nobody_repeat_anything() {
+    for is_emptied in [false, true] {
+        let [one, two] = settled();
+        let before = head(&one);
+        assert_eq!(one.subjects(), [DOWN]);
+        two.check().exits(0).is_silent();
+        match is_emptied {
+            true => one.consul.servers().delete(MEMORY),
+            false => set_head(&one, &before),
+        }
+        for _ in 0..2 {
+            for node in [&two, &one] {
+                assert!(node.pass(0).is_empty(), "emptied: {is_emptied}");
+            }
+        }
+        dies(&one);
+        assert!(two.pass(0).is_empty(), "emptied: {is_emptied}");
+        two.ceph.healthy();
+        assert_eq!(two.subjects(), [UP], "emptied: {is_emptied}");
+        assert_eq!(head(&one)["node"], "node2");
+    }
+}
+
+#[test]
+fn what_a_later_release_has_published_is_not_written_over() {
+    let content = {
+        use base64::Engine as _;
+        use std::io::Write as _;
+        let text = petanotify::seal::sealed(&json!({"version": 99})).unwrap();
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&text).unwrap();
+        let packed = encoder.finish().unwrap();
+        let content = base64::engine::general_purpose::STANDARD.encode(&packed);
+        json!({"length": packed.len(), "checksum": crc32fast::hash(&packed), "content": content})
+    };
+    for of_its_form in [true, false] {
+        let [one, two] = settled();
+        let mut later = json!({"form": 2, "more": []});
+        if of_its_form {
+            later = head(&one);
+            for field in ["length", "checksum", "content"] {
+                later[field] = content[field].clone();
+            }
+        }
+        set_head(&one, &later);
+        for node in [&two, &one, &one] {
+            node.check()
+                .exits(1)
+                .says(&["error", "a later release of petanotify wrote it"]);
+        }
+        assert_eq!(subjects(&one.relay.take_mails()), [DOWN]);
+        two.run(&["silence", "add", "--osd", "1", "--for", "1h"])
+            .says(&["a later release of petanotify wrote it"]);
+        assert_eq!(head(&one), later);
+    }
+}
+
+#[test]
+fn a_node_that_can_keep_no_notes_speaks_all_the_same() {
+    for mode in ["consul", "petasan"] {
+        let [one] = nodes(mode);
+        if mode == "petasan" {
+            one.consul.servers().give_lock(LEADER, "node1");
+        }
+        fs::create_dir_all(one.state_folder().join("state.json.ha/x")).unwrap();
+        one.check().says(&["warning", "state.json.ha"]);
+        osd_fails([&one]);
+        let mut passes = 1..=6;
+        let found = passes.find(|_| {
+            dies_unless_petasan(&one, mode);
+            one.check();
+            !one.relay.take_mails().is_empty()
+        });
+        assert!(found.is_some(), "{mode}: silent for good");
+    }
+}
+
+/// A session that is not renewed ends.
+fn dies_unless_petasan(node: &Cluster, mode: &str) {
+    if mode == "consul" {
+        dies(node);
+    }
+}
+
+#[test]
+fn a_node_that_shares_and_does_not_in_turn_loses_and_repeats_nothing() {
+    let [mut one] = settled();
+    one.set("notify.flapping.enabled", "false");
+    let mut told = one.subjects();
+    for mode in ["off", "consul", "off", "consul"] {
+        one.set("ha.mode", &format!("\"{mode}\""));
+        if mode == "off" {
+            one.unset("ha.lock_delay");
+        }
+        for is_down in [false, true] {
+            match is_down {
+                true => osd_fails([&one]),
+                false => one.ceph.healthy(),
+            }
+            for _ in 0..3 {
+                told.extend(one.subjects());
+            }
+        }
+    }
+    let mut expected = vec![DOWN.to_owned()];
+    for _ in 0..4 {
+        expected.extend([UP.to_owned(), DOWN.to_owned()]);
+    }
+    assert_eq!(told, expected);
 }
