@@ -555,3 +555,34 @@ fn a_node_that_shares_and_does_not_in_turn_loses_and_repeats_nothing() {
     }
     assert_eq!(told, expected);
 }
+
+#[test]
+fn what_a_node_has_from_the_time_when_it_was_alone_is_handed_over() {
+    for may_write in [true, false] {
+        let [mut one, two] = nodes("consul");
+        one.set("ha.mode", "\"off\"");
+        one.unset("ha.lock_delay");
+        osd_fails([&one]);
+        one.relay.fault(Stage::Greeting, relay::Fault::Drop);
+        one.check().exits(1);
+        one.set("ha.mode", "\"consul\"");
+        one.set("ha.lock_delay", "\"1ms\"");
+        if !may_write {
+            one.consul.fault(
+                TRANSACTION,
+                Fault::Status(403, "Permission denied".to_owned()),
+            );
+        }
+        one.check().exits(1);
+        one.consul.heal();
+        dies(&one);
+        // Only the first node knows of it, for all is well by now.
+        one.ceph.healthy();
+        let mut told = subjects(&two.pass(0));
+        assert!(one.pass(0).is_empty());
+        told.extend(subjects(&two.pass(0)));
+        assert_eq!(told.len(), 1, "may write: {may_write}");
+        assert!(told[0].contains("1 OSD was down"), "{told:?}");
+        assert!(one.queue().is_empty());
+    }
+}
