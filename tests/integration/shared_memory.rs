@@ -586,3 +586,27 @@ fn what_a_node_has_from_the_time_when_it_was_alone_is_handed_over() {
         assert!(one.queue().is_empty());
     }
 }
+
+#[test]
+fn what_another_node_hands_over_while_the_speaker_judges_is_not_told_again() {
+    let [one, mut two] = settled();
+    two.set("ha.mode", "\"off\"");
+    two.unset("ha.lock_delay");
+    assert_eq!(two.subjects(), [DOWN]);
+    two.set("ha.mode", "\"consul\"");
+    let two = Arc::new(two);
+    let other = Arc::clone(&two);
+    one.consul.before(
+        |request| request.writes(MEMORY),
+        move |_| {
+            other.check().exits(0);
+        },
+    );
+    assert_eq!(one.subjects(), [""; 0]);
+    for node in [&*two, &one] {
+        node.check().exits(0);
+        node.ceph.healthy();
+    }
+    assert_eq!(one.subjects(), [UP]);
+    assert!(two.relay.take_mails().is_empty());
+}

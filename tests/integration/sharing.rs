@@ -308,3 +308,18 @@ fn refuses(node: &Cluster, path: &str) {
     node.consul
         .fault(path, Fault::Status(403, "Permission denied".to_owned()));
 }
+
+#[test]
+fn a_speaker_whose_agent_is_dead_is_silent_as_long_as_another_may_speak() {
+    let [one, two] = nodes("consul");
+    for node in [&one, &two] {
+        node.check().exits(0);
+    }
+    osd_fails([&one, &two]);
+    one.consul.fault_everywhere(&Fault::Close);
+    one.check().exits(1).says(&[
+        "error",
+        "the shared memory cannot be read, so others are to speak",
+    ]);
+    assert_eq!(first_mail(&one), Some(9), "the tenth without it");
+}
