@@ -237,12 +237,26 @@ fn first_mail(node: &Cluster) -> Option<usize> {
 
 #[test]
 fn a_node_that_alone_runs_petanotify_speaks_before_long() {
-    let node = alone();
+    let mut node = alone();
     assert_eq!(first_mail(&node), Some(3));
     assert_eq!(speaker(&node), "node3");
     node.run(&["status"]).exits(0);
     node.ceph.healthy();
     assert_eq!(node.subjects().len(), 1, "from then on in each pass");
+    // Also where it is the leader itself now, and Consul has none.
+    node.consul.servers().give_lock(LEADER, "node3");
+    for _ in 0..2 {
+        node.check().exits(0);
+    }
+    node.set("consul.timeout", "\"1s\"");
+    osd_fails([&node]);
+    node.consul.lose_leader();
+    assert_eq!(first_mail(&node), Some(3));
+    node.consul.heal();
+    node.ceph.healthy();
+    for _ in 0..2 {
+        node.check().exits(0);
+    }
     // It goes on without the agent.
     osd_fails([&node]);
     node.consul.fault_everywhere(&Fault::Close);
@@ -311,15 +325,19 @@ fn refuses(node: &Cluster, path: &str) {
 
 #[test]
 fn a_speaker_whose_agent_is_dead_is_silent_as_long_as_another_may_speak() {
-    let [one, two] = nodes("consul");
-    for node in [&one, &two] {
-        node.check().exits(0);
+    for mode in ["consul", "petasan"] {
+        let [one, two] = nodes(mode);
+        if mode == "petasan" {
+            one.consul.servers().give_lock(LEADER, "node1");
+        }
+        for node in [&one, &two] {
+            node.check().exits(0);
+        }
+        osd_fails([&one, &two]);
+        one.consul.fault_everywhere(&Fault::Close);
+        let run = one.check();
+        run.exits(1)
+            .says(&["error", "cannot be read, so others are to speak"]);
+        assert_eq!(first_mail(&one), Some(9), "{mode}: the tenth without it");
     }
-    osd_fails([&one, &two]);
-    one.consul.fault_everywhere(&Fault::Close);
-    one.check().exits(1).says(&[
-        "error",
-        "the shared memory cannot be read, so others are to speak",
-    ]);
-    assert_eq!(first_mail(&one), Some(9), "the tenth without it");
 }
