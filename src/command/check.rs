@@ -175,7 +175,6 @@ fn last_pass(context: &Context, begin: Instant, complete: bool) -> LastPass {
 }
 
 /// What a pass has seen.
-#[derive(Clone)]
 struct Seen {
     observed: Observed,
     /// The cluster's name, if it is known.
@@ -226,19 +225,19 @@ impl Pass {
     }
 
     /// Judges, and publishes what came of it: a successor must know what is to be sent before the first of it leaves. Where
-    /// another node has published meanwhile, this one judges anew: what it has found may have been told there, and would go out
-    /// a second time under another name.
+    /// another node has published meanwhile, this one looks and judges anew: what it has found may have been told there, and
+    /// would go out a second time under another name.
     fn judge_and_publish(
         &mut self,
         context: &Context,
-        seen: Seen,
+        mut seen: Seen,
         mut share: Box<Share>,
         begin: Instant,
         options: cli::Check,
     ) {
         let mut before = self.state.clone();
         for attempt in 1..=JUDGED_AT_MOST {
-            self.judge(context, seen.clone());
+            self.judge(context, seen);
             if self.state.last_pass.is_none() {
                 // What is published for the first time is to be told of on every node.
                 let is_complete = self.is_complete(options) && !share.has_trouble();
@@ -252,6 +251,9 @@ impl Pass {
                 Judged::Stands => break,
                 Judged::Overtaken => self.state = before.clone(),
             }
+            // What was seen before the other one published may be older than what that has told.
+            let sight = observe::observe(context, Some(share.agent()));
+            (seen, self.route) = Seen::settle(context, sight, Keep::Yes);
         }
         if share.has_lost_the_voice() {
             self.forget_what_was_judged(before);

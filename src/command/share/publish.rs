@@ -22,7 +22,7 @@ const PUBLISHED_EVERY: Duration = Duration::from_secs(15 * 60);
 /// A publication is refused when somebody else has published meanwhile, e.g. a silence: then what they wrote is taken in.
 pub(super) const ATTEMPTS: u32 = 4;
 
-/// So often a pass judges at most: where others publish in each moment, the last verdict is merged with what they wrote.
+/// So often a pass looks and judges at most: where others publish in each moment, the last verdict is merged with what they wrote.
 pub const JUDGED_AT_MOST: u32 = 3;
 
 /// What is to become of what a pass has judged.
