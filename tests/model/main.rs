@@ -260,7 +260,7 @@ fn each_rule_is_needed() {
         ..KILLS
     };
     let merging = rules.merging;
-    let broken: [(&str, Plan, Rules, &str); 14] = [
+    let broken: [(&str, Plan, Rules, &str); 15] = [
         (
             "the memory is read before the lock is had",
             twice,
@@ -368,6 +368,20 @@ fn each_rule_is_needed() {
             NO_QUORUM_IN_TIME,
             Rules {
                 patience: false,
+                ..rules
+            },
+            "REPEATED",
+        ),
+        (
+            "who was overtaken tells all the same what it has judged",
+            Plan {
+                things: &[0, 1],
+                expiries: 0,
+                cut: 0b10,
+                ..PARTITION
+            },
+            Rules {
+                judge_anew: false,
                 ..rules
             },
             "REPEATED",

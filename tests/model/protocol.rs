@@ -47,6 +47,8 @@ pub(crate) struct Rules {
     /// Without quorum nobody speaks in the first pass; and who saw none in the pass before, or was away, neither judges nor
     /// sends in the first one with a quorum.
     pub(crate) patience: bool,
+    /// Who finds that another one has published since he judged, judges anew.
+    pub(crate) judge_anew: bool,
     /// See [`Merging`].
     pub(crate) merging: Merging,
 }
@@ -66,6 +68,7 @@ impl Default for Rules {
             hand_over: true,
             ack_keeps_sent: true,
             patience: true,
+            judge_anew: true,
             merging: Merging {
                 keeps_pending: true,
                 keeps_told: true,
@@ -173,6 +176,11 @@ struct Pass {
     base: Doc,
     /// What was shared when it read that.
     read: Option<Shared>,
+    /// What it has judged: what was taken up, and when it looked.
+    taken: Own,
+    seen_at: u8,
+    /// When what it judged was published, no other node knew of anything that was told and not shared.
+    is_whole: bool,
     /// It speaks because it holds the lock.
     holds: bool,
     /// The session under which it does has not run out.
@@ -199,6 +207,9 @@ const RESTING: Pass = Pass {
     before: EMPTY,
     base: EMPTY,
     read: None,
+    taken: NOTHING,
+    seen_at: 0,
+    is_whole: false,
     holds: false,
     fenced: false,
     sent: 0,
@@ -238,6 +249,8 @@ struct Mailboxes {
     anew: u8,
     /// Those of them that the holder of the lock sent while there was a quorum.
     by_holder: u8,
+    /// News that came again though all that was told before was shared.
+    late: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -326,9 +339,11 @@ impl Protocol {
     fn episodes(&self, world: &World, sightings: &[Sighting]) -> u8 {
         sightings.iter().fold(0, |found, (thing, clock)| {
             let begun = 0..usize::from(world.truth.begun);
-            let episode = begun.rev().find(|episode| {
-                self.plan.things[*episode] == *thing && world.truth.since[*episode] <= *clock
-            });
+            let mut of_thing = begun.filter(|episode| self.plan.things[*episode] == *thing);
+            let first = of_thing.next();
+            let later = of_thing.rfind(|episode| world.truth.since[*episode] <= *clock);
+            // Who judges by what it saw a while ago takes all times known since for that one.
+            let episode = later.or(first);
             found | 1 << episode.expect("what is seen has begun")
         })
     }
@@ -466,6 +481,7 @@ impl Protocol {
         }
         pass.holds = true;
         pass.fenced = true;
+        pass.is_whole = self.is_whole(world, node);
         pass.phase = Phase::Save;
         if !self.rules.publish_before_save {
             self.part(&mut pass);
@@ -486,10 +502,35 @@ impl Protocol {
 
     fn judge(&self, world: &World, node: usize, pass: &mut Pass) {
         let me = u8::try_from(node).unwrap();
+        pass.taken = pass.own;
+        pass.seen_at = Self::clock(world);
         let doc = pass.own.doc;
-        pass.own.doc = self
-            .docs
-            .judge(doc, self.down(world), Self::clock(world), me);
+        pass.own.doc = self.docs.judge(doc, self.down(world), pass.seen_at, me);
+    }
+
+    /// Goes on from what others have published since this pass has judged, and judges anew what it sees then
+    /// (`Pass::judge_and_publish`).
+    fn judge_anew(&self, world: &mut World, node: usize) {
+        let sent = world.sent | world.nodes[node].file.sent;
+        let mut pass = world.nodes[node].pass;
+        let own = self.docs.reunite(pass.taken, world.head, sent);
+        pass.own = own;
+        pass.before = own.head.map_or(EMPTY, |head| head.doc);
+        pass.base = own.ahead.unwrap_or(own.doc);
+        pass.read = world.head;
+        self.judge(world, node, &mut pass);
+        world.nodes[node].pass = pass;
+    }
+
+    /// Whether all that other nodes have told is shared.
+    fn is_whole(&self, world: &World, node: usize) -> bool {
+        let shares = |other: usize| {
+            let Node { file, pass, .. } = &world.nodes[other];
+            let is_shared = file.own.ahead.is_none() && file.sent == 0;
+            is_shared && pass.phase == Phase::Start
+        };
+        let mut others = self.indices().filter(|other| *other != node);
+        world.cut == 0 && world.servers == Servers::Fine && others.all(shares)
     }
 
     /// Whether a successor has to know of it (`Share::publish`).
@@ -549,6 +590,9 @@ impl Protocol {
             }
             self.write_head(world, &mut pass);
             world.sent = 0;
+            // What a pass that lasts long has seen may be over, and told as over.
+            let is_so_still = pass.seen_at == Self::clock(world);
+            pass.is_whole = self.is_whole(world, node) && is_so_still;
         }
         world.nodes[node].pass = pass;
         true
@@ -556,6 +600,14 @@ impl Protocol {
 
     /// What is news is published before the first mail.
     fn publish(&self, world: &mut World, node: usize) {
+        let pass = &world.nodes[node].pass;
+        let is_overtaken = self.rules.check_index && world.head != pass.read;
+        let may = Self::may_write(world, node) && self.holds_still(world, node);
+        let is_judged = self.rules.publish_before_save && !pass.is_patient;
+        if self.rules.judge_anew && is_judged && is_overtaken && may && self.is_news(pass) {
+            self.judge_anew(world, node);
+            return;
+        }
         let next = match self.rules.publish_before_save {
             true => Phase::Save,
             false => Phase::Send,
@@ -640,6 +692,8 @@ impl Protocol {
         let is_repeated = (before.again, before.anew) != (after.again, after.anew);
         let is_holder = world.nodes[node].pass.holds && world.servers == Servers::Fine;
         after.by_holder += u8::from(is_repeated && is_holder);
+        let is_late = world.nodes[node].pass.is_whole && !mail.news.is_empty();
+        after.late += u8::from(is_repeated && is_late);
         let pass = &mut world.nodes[node].pass;
         pass.sent |= mail.bit;
         pass.mail = mail.bit;
@@ -875,6 +929,7 @@ impl Protocol {
             again,
             anew,
             by_holder,
+            late,
             ..
         } = world.mail;
         let Plan {
@@ -886,7 +941,7 @@ impl Protocol {
         let repeated = if !Self::was_disturbed(world) || nodes == 1 {
             again + anew
         } else if !timers {
-            0
+            late
         } else if expiries == 0 {
             by_holder.max(anew)
         } else {
@@ -1004,6 +1059,12 @@ impl Protocol {
                         next.sent = 0;
                     }
                 }
+            }
+        }
+        if next.cut != 0 || next.servers != Servers::Fine {
+            // What is under way then, others may tell as well.
+            for node in &mut next.nodes {
+                node.pass.is_whole = false;
             }
         }
         let had_turn = |node: &Node| node.had_turn || !node.is_up;
