@@ -24,9 +24,10 @@ use crate::borrowed::Text;
 use crate::facts::{Absence, Membership, Presence};
 use crate::output::Log;
 use crate::settings::{self, HaMode};
+use crate::trouble::{Case, Trouble};
 pub use failure::Failure;
-use http::{Answer, Http, Silence};
-pub use lock::SessionId;
+use http::{Answer, Http, Silence, must_contain};
+pub use lock::{SESSION_WRITE, SessionId};
 pub use tree::{Entry, Freshness, MOST_BYTES, MOST_STEPS, Step, Transacted};
 
 /// Without a leader Consul keeps a read waiting for 7 s before it says so (`rpc_hold_timeout`). With a deadline shorter than this
@@ -39,9 +40,6 @@ const STALE_ATTEMPTS: u32 = 5;
 
 /// What a token needs to see members and what they are called.
 const NODE_POLICY: &str = r#"node_prefix "" { policy = "read" }"#;
-
-/// What a token needs to see what the agent's node is called.
-pub const AGENT_POLICY: &str = r#"agent_prefix "" { policy = "read" }"#;
 
 const LEFT_OUT: &str = "Consul's access control has left out a part";
 
@@ -63,6 +61,13 @@ pub struct Members {
     pub acls: bool,
     /// The names of those that are servers (tag `role`).
     pub servers: BTreeSet<String>,
+}
+
+impl Members {
+    /// Whether a member of this name is alive.
+    pub fn is_alive(&self, name: &str) -> bool {
+        self.presence.get(name) == Some(&Presence::Alive)
+    }
 }
 
 /// What an agent says of itself.
@@ -149,9 +154,18 @@ impl Agent {
             }
             None => Vec::new(),
         };
+        let leaderless = self.leaderless.load(Ordering::Relaxed);
+        // Of keys that the token may not see a list says nothing, not even that there are some.
+        if entries.is_empty() && !leaderless && self.hides("key", prefix, log) {
+            return Err(anyhow!(Trouble::new(
+                Case::NotAllowed,
+                format!("Consul: the token may not see what lies below {prefix}"),
+                must_contain(&policy),
+            )));
+        }
         Ok(Keys {
             entries,
-            leaderless: self.leaderless.load(Ordering::Relaxed),
+            leaderless,
         })
     }
 
@@ -175,7 +189,7 @@ impl Agent {
         }
     }
 
-    /// Asks the agent who it is: `GET /v1/agent/self`. `None` where the token may not see that, which a pass has no need of.
+    /// Asks the agent who it is: `GET /v1/agent/self`. `None` where the token may not see that: a session shows as much.
     ///
     /// # Errors
     /// No answer, or one that can't be understood.
@@ -185,7 +199,7 @@ impl Agent {
         match answer.status {
             200 => {}
             401 | 403 => return Ok(None),
-            _ => return Err(answer.refused(AGENT_POLICY)),
+            _ => return Err(answer.refused("")),
         }
         let itself: Itself = serde_json::from_slice(&answer.body)
             .map_err(|error| answer.error(format_args!("cannot make sense of it: {error}")))?;
@@ -232,7 +246,7 @@ impl Agent {
         if missing.is_empty() || !members.acls || self.http.silences() > 0 {
             return;
         }
-        match self.hidden("node", &missing, NODE_POLICY, log) {
+        match self.hidden("node", &missing, log) {
             Ok(hidden) => {
                 for name in hidden {
                     if membership.nodes.remove(&name).is_some() {
@@ -250,14 +264,14 @@ impl Agent {
         }
     }
 
-    /// Those of `names` that the token may not see, of which it needs `policy`.
-    fn hidden(
-        &self,
-        resource: &str,
-        names: &[&str],
-        policy: &str,
-        log: &Log,
-    ) -> anyhow::Result<Vec<String>> {
+    /// Whether the token may not see what bears this name. Where there is no access control, that is not answered.
+    fn hides(&self, resource: &str, name: &str, log: &Log) -> bool {
+        let hidden = self.hidden(resource, &[name], log);
+        hidden.is_ok_and(|hidden| !hidden.is_empty())
+    }
+
+    /// Those of `names` that the token may not see.
+    fn hidden(&self, resource: &str, names: &[&str], log: &Log) -> anyhow::Result<Vec<String>> {
         let questions: Vec<Question<'_>> = names
             .iter()
             .map(|name| Question {
@@ -271,7 +285,7 @@ impl Agent {
             .http
             .post("/v1/internal/acl/authorize", &questions, log)?;
         if answer.status != 200 {
-            return Err(answer.refused(policy));
+            return Err(answer.error(answer.status));
         }
         let verdicts: Vec<Verdict> =
             serde_json::from_slice(&answer.body).map_err(|error| answer.error(error))?;
@@ -349,12 +363,11 @@ pub fn smallest_policy(keys: &[&str], ha: &settings::Ha) -> String {
     let session = match ha.mode {
         HaMode::Auto | HaMode::Off => None,
         // Where PetaSAN's leader does not run petanotify a lock of our own decides.
-        HaMode::Consul | HaMode::Petasan => Some(lock::SESSION_WRITE),
+        HaMode::Consul | HaMode::Petasan => Some(SESSION_WRITE),
     };
     if let Some(session) = session {
         rules.push(folder_policy(&ha.prefix));
         rules.push(session.to_owned());
-        rules.push(AGENT_POLICY.to_owned());
     }
     rules.join(" ")
 }

@@ -127,7 +127,7 @@ pub fn take_part(
         return alone(state);
     };
     notes.manner = Some(manner);
-    let mut share = Share::new(context, agent, notes, state, sent);
+    let mut share = Share::new(context, agent, notes, purpose, state, sent);
     let own = Own::of(state);
     let sight = share.look(context, manner, purpose);
     let speaks = match purpose {
@@ -213,11 +213,12 @@ impl Share {
         context: &Context,
         agent: Agent,
         mut notes: NotesFile,
+        purpose: Purpose,
         state: &State,
         sent: HashSet<MailId>,
     ) -> Self {
         let settings = &context.settings;
-        let me = notes.know_itself(context, &agent);
+        let me = notes.know_itself(context, &agent, purpose);
         let cluster = (settings.cluster_name.as_deref())
             .or(notes.datacenter.as_deref())
             .or(state.cluster.as_deref());
@@ -288,6 +289,6 @@ impl Share {
 
     /// Whether something is wrong that an admin must mend.
     pub fn has_trouble(&self) -> bool {
-        self.trouble
+        self.trouble || self.notes.is_in_doubt()
     }
 }

@@ -221,6 +221,13 @@ impl Answer {
                 Case::Other,
                 "is this a Consul agent? see consul.address".to_owned(),
             ),
+            // A session belongs to a node of the catalog, and ends with its check serfHealth.
+            500 if words.contains("registration") => (
+                Case::Other,
+                "the agent registers its node within a minute, if its own token (acl.tokens.agent) may do so: \
+                 node_prefix \"\" { policy = \"write\" }"
+                    .to_owned(),
+            ),
             _ => {
                 return self.error(format_args!(
                     "{} {}{colon}{words}",
@@ -375,7 +382,7 @@ fn client_certificate(
 }
 
 /// What a token needs that may not do what was asked.
-fn must_contain(policy: &str) -> String {
+pub(super) fn must_contain(policy: &str) -> String {
     format!("the token's policy must contain {policy}")
 }
 

@@ -10,11 +10,8 @@ use super::http::Answer;
 use super::{Agent, path_of, write_policy};
 use crate::output::Log;
 
-/// What a token needs to create, renew and end a session of its node.
-pub(super) const SESSION_WRITE: &str = r#"session_prefix "" { policy = "write" }"#;
-
-/// What a token needs to see which node a session belongs to.
-pub(super) const SESSION_READ: &str = r#"session_prefix "" { policy = "read" }"#;
+/// What a token needs to create, renew and end a session of its node. Who may do that may see each session as well.
+pub const SESSION_WRITE: &str = r#"session_prefix "" { policy = "write" }"#;
 
 /// The id of a session: a UUID, so that it can stand in a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -113,22 +110,16 @@ impl Agent {
         let path = format!("/v1/session/info/{session}?consistent");
         let answer = self.ask_leader(Repeat::Harmless, || self.http.get(&path, log))?;
         if answer.status != 200 {
-            return Err(Failure::Refused(answer.refused(SESSION_READ)));
+            return Err(Failure::Refused(answer.refused(SESSION_WRITE)));
         }
         let sessions: Option<Vec<Session>> = understood(&answer)?;
         let session = sessions.unwrap_or_default().into_iter().next();
-        if session.is_none() && (answer.filtered || self.hides_sessions(log)) {
+        // Of one that the token may not see Consul says that there is none.
+        if session.is_none() && (answer.filtered || self.hides("session", "any", log)) {
             let what = "the token may not see whose session it is";
-            return Err(Failure::Refused(answer.hides(what, SESSION_READ)));
+            return Err(Failure::Refused(answer.hides(what, SESSION_WRITE)));
         }
         Ok(session.map(|session| session.node))
-    }
-
-    /// Whether the token may not see the sessions of any node.
-    fn hides_sessions(&self, log: &Log) -> bool {
-        // Where there is no access control, there is no answer to this.
-        let hidden = self.hidden("session", &["any"], SESSION_READ, log);
-        hidden.is_ok_and(|hidden| !hidden.is_empty())
     }
 
     /// Takes the lock that `key` is, and writes `value` there: `PUT /v1/kv/KEY?acquire=ID`. `true` as well if the session holds

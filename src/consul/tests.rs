@@ -391,13 +391,42 @@ fn an_agent_is_asked_with_the_token_and_its_answers_are_read() {
     assert_eq!(agent.key("absent", &log()).unwrap(), None);
     assert_eq!(agent.keys("absent/", &log()).unwrap(), Keys::default());
     let requests: Vec<String> = received.try_iter().collect();
-    assert_eq!(requests.len(), 6);
+    assert_eq!(requests.len(), 7);
     for head in requests {
         assert!(
             head.to_ascii_lowercase()
                 .contains("\r\nx-consul-token: hunter2\r\n"),
             "{head}"
         );
+    }
+}
+
+#[test]
+fn keys_that_the_token_may_not_see_are_not_taken_for_none() {
+    for (verdict, expected) in [
+        (r#"[{"Segment":"PetaSAN/Nodes/","Allow":true}]"#, None),
+        (
+            r#"[{"Segment":"PetaSAN/Nodes/","Allow":false}]"#,
+            Some(
+                r#"Consul: the token may not see what lies below PetaSAN/Nodes/; the token's policy must contain key_prefix "PetaSAN/" { policy = "read" }"#,
+            ),
+        ),
+        // Where there is no access control.
+        ("ACL support disabled", None),
+    ] {
+        for nothing in [ok("[]"), http("404 Not Found", "", "")] {
+            let (address, received) = serve(move |path| match path {
+                "/v1/internal/acl/authorize" => ok(verdict),
+                _ => nothing.clone(),
+            });
+            let told = agent(&address).keys(NODES, &log());
+            assert_eq!(told.err().map(|e| e.to_string()).as_deref(), expected);
+            let asked = [
+                "/v1/kv/PetaSAN/Nodes/?recurse",
+                "/v1/internal/acl/authorize",
+            ];
+            assert_eq!(paths(&received), asked);
+        }
     }
 }
 
@@ -562,7 +591,7 @@ fn the_smallest_policy_names_each_folder_once() {
     assert_eq!(shared(HaMode::Off), node);
     assert_eq!(
         shared(HaMode::Consul),
-        format!(r#"{node} {folder} session_prefix "" {{ policy = "write" }} {AGENT_POLICY}"#)
+        format!(r#"{node} {folder} session_prefix "" {{ policy = "write" }}"#)
     );
     assert_eq!(shared(HaMode::Petasan), shared(HaMode::Consul));
 }

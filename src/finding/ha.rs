@@ -1,7 +1,7 @@
 //! Several nodes: which of them speaks, and whether this one can share what it knows.
 
 use super::{Finding, Section, shell_word};
-use crate::consul::{AGENT_POLICY, smallest_policy};
+use crate::consul::{SESSION_WRITE, smallest_policy};
 use crate::settings::petasan::{LEADER_KEY, USERS_PREFIX};
 use crate::settings::{Ha, HaMode};
 use crate::trouble::{Case, Trouble};
@@ -16,7 +16,7 @@ pub struct Seen {
     pub nodes_prefix: String,
     /// PetaSAN's leader lock, or what came of reading it; `None` where it does not matter.
     pub lock: Option<Result<PetasanLock, Obstacle>>,
-    /// Where the token may not see what this node is called: its host name, and whether a member bears that.
+    /// Where neither the agent nor a session shows what this node is called: its host name, and whether a member bears that.
     pub takes_itself_for: Option<(String, bool)>,
     /// What came of writing, reading and removing; `None` where nothing is shared.
     pub tried: Option<Result<(), Obstacle>>,
@@ -122,20 +122,20 @@ fn speaker(seen: &Seen) -> Finding {
 fn named(seen: &Seen, (name, is_member): &(String, bool)) -> Finding {
     let name = wording::name(name);
     let advice = format!(
-        "The token's policy must contain {AGENT_POLICY}.\n{}",
+        "A session shows what its node is called, so the token's policy must contain {SESSION_WRITE}.\n{}",
         all_rules(seen)
     );
     match is_member {
         true => Finding::warning(
             Section::Ha,
             "node",
-            format!("this node takes itself for {name}, for its agent does not show its name"),
+            format!("this node takes itself for {name}, for Consul does not show its name"),
             advice,
         ),
         false => Finding::failed(
             Section::Ha,
             "node",
-            format!("the agent does not show what this node is called, and {name} is no member"),
+            format!("Consul does not show what this node is called, and {name} is no member"),
             advice,
         ),
     }
@@ -302,7 +302,7 @@ mod tests {
             let memory = judge(&seen).remove(1);
             assert_eq!(memory.outcome, Outcome::Failed);
             let advice = memory.advice.unwrap_or_default();
-            let rules = r#"  consul acl policy update -name petanotify -rules 'node_prefix "" { policy = "read" } key_prefix "PetaSAN/" { policy = "read" } key_prefix "petanotify/" { policy = "write" } session_prefix "" { policy = "write" } agent_prefix "" { policy = "read" }'"#;
+            let rules = r#"  consul acl policy update -name petanotify -rules 'node_prefix "" { policy = "read" } key_prefix "PetaSAN/" { policy = "read" } key_prefix "petanotify/" { policy = "write" } session_prefix "" { policy = "write" }'"#;
             assert!(advice.ends_with(rules), "{advice}");
             assert!(advice.starts_with("The token's policy must contain session_prefix"));
         }
@@ -321,7 +321,7 @@ mod tests {
             let found = findings.iter().find(|finding| finding.name == "node");
             assert_eq!(found.map(|finding| finding.outcome), outcome);
             let advice = found.and_then(|finding| finding.advice.as_deref());
-            assert!(advice.is_none_or(|advice| advice.contains(AGENT_POLICY)));
+            assert!(advice.is_none_or(|advice| advice.contains(SESSION_WRITE)));
         }
     }
 

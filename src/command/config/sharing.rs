@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use jiff::Timestamp;
 
 use crate::consul::{Agent, Failure, Freshness, Identity, Members, SessionId, Step, Transacted};
 use crate::finding::ha::{Obstacle, PetasanLock, Seen};
@@ -33,23 +32,27 @@ pub(super) fn attempt(
         ha: settings.ha.clone(),
         nodes_prefix: settings.consul.nodes_prefix.clone(),
         lock,
-        takes_itself_for: matches!(identity, Ok(None)).then(|| takes_itself_for(members)),
+        takes_itself_for: None,
         tried: None,
     };
-    let tried = match seen.mode() {
+    match seen.mode() {
         HaMode::Auto | HaMode::Off => return seen,
-        HaMode::Consul => with_session(agent, &settings.ha.prefix, log),
-        HaMode::Petasan => without_session(agent, &settings.ha.prefix, log),
-    };
+        // Where PetaSAN's leader makes no passes a lock of our own decides.
+        HaMode::Consul | HaMode::Petasan => {}
+    }
+    let (is_named, tried) = with_session(agent, &settings.ha.prefix, log);
+    if !is_named && matches!(identity, Ok(None)) {
+        seen.takes_itself_for = Some(takes_itself_for(members));
+    }
     seen.tried = Some(tried.map_err(obstacle));
     seen
 }
 
-/// What a node takes for its name that may not ask its agent, and whether a member bears it.
+/// What a node takes for its name that nobody tells, and whether a member bears it.
 fn takes_itself_for(members: &Members) -> (String, bool) {
     let machine = rustix::system::uname();
     let name = machine.nodename().to_string_lossy().into_owned();
-    let is_member = members.presence.contains_key(&name);
+    let is_member = members.is_alive(&name);
     (name, is_member)
 }
 
@@ -76,15 +79,23 @@ fn petasan_lock(agent: &Agent, log: &Log) -> Result<PetasanLock, Failure> {
     }
 }
 
-/// A session is created and takes a lock, which is written under its protection.
-fn with_session(agent: &Agent, prefix: &str, log: &Log) -> Result<(), Failure> {
+/// A session is created and takes a lock, which is written under its protection. Whether it has shown what this node is called,
+/// and what came of it.
+fn with_session(agent: &Agent, prefix: &str, log: &Log) -> (bool, Result<(), Failure>) {
     let name = String::from_utf8_lossy(VALUE);
-    let session = agent.create_session(&name, TTL, Duration::ZERO, log)?;
+    let session = match agent.create_session(&name, TTL, Duration::ZERO, log) {
+        Ok(session) => session,
+        Err(failure) => return (false, Err(failure)),
+    };
+    let node = agent.session_node(&session, log);
+    let is_named = matches!(node, Ok(Some(_)));
+    let seen =
+        node.and_then(|node| expect(node.is_some(), "a session was created, but cannot be seen"));
     let key = format!("{prefix}config-check/{session}");
     let written = under_lock(agent, &key, &session, log);
     let removed = remove(agent, &key, log);
     let ended = agent.destroy_session(&session, log);
-    written.and(removed).and(ended)
+    (is_named, seen.and(written).and(removed).and(ended))
 }
 
 fn under_lock(agent: &Agent, key: &str, session: &SessionId, log: &Log) -> Result<(), Failure> {
@@ -96,8 +107,6 @@ fn under_lock(agent: &Agent, key: &str, session: &SessionId, log: &Log) -> Resul
         is_renewed && is_ours && holder == Some(session),
         "a session was created, but its lock could not be taken",
     )?;
-    let node = agent.session_node(session, log)?;
-    expect(node.is_some(), "a session was created, but cannot be seen")?;
     write(
         agent,
         key,
@@ -114,19 +123,6 @@ fn under_lock(agent: &Agent, key: &str, session: &SessionId, log: &Log) -> Resul
         ],
         log,
     )
-}
-
-/// A key is written as only one of several writers can.
-fn without_session(agent: &Agent, prefix: &str, log: &Log) -> Result<(), Failure> {
-    let now = Timestamp::now().as_nanosecond();
-    let key = format!("{prefix}config-check/{}-{now}", std::process::id());
-    let cas = Step::Cas {
-        key: key.clone(),
-        index: 0,
-        value: VALUE.to_vec(),
-    };
-    let written = write(agent, &key, &[cas], log);
-    written.and(remove(agent, &key, log))
 }
 
 fn write(agent: &Agent, key: &str, steps: &[Step], log: &Log) -> Result<(), Failure> {

@@ -3,17 +3,27 @@
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::anyhow;
+
+use super::Purpose;
 use crate::command::Context;
-use crate::consul::Agent;
+use crate::consul::{Agent, Failure};
+use crate::output::Log;
 use crate::replace::{Safe, replace};
 use crate::speaker::Notes;
+use crate::wording;
+
+/// The session that shows what its node is called ends by itself if it can't be ended: after Consul's shortest time to live.
+const TTL: Duration = Duration::from_secs(10);
 
 /// The notes, and what stands in the file.
 #[derive(Debug)]
 pub(super) struct NotesFile {
     notes: Notes,
     written: Option<Notes>,
+    is_in_doubt: bool,
 }
 
 impl Deref for NotesFile {
@@ -44,6 +54,7 @@ impl NotesFile {
         NotesFile {
             written: (!text.is_empty()).then(|| notes.clone()),
             notes,
+            is_in_doubt: false,
         }
     }
 
@@ -66,8 +77,14 @@ impl NotesFile {
         true
     }
 
-    /// What Consul calls this node. It is asked once for each agent and machine.
-    pub(super) fn know_itself(&mut self, context: &Context, agent: &Agent) -> String {
+    /// What Consul calls this node. That is found out once for each agent and machine; only a pass may leave a trace of it.
+    pub(super) fn know_itself(
+        &mut self,
+        context: &Context,
+        agent: &Agent,
+        purpose: Purpose,
+    ) -> String {
+        let log = &context.log;
         let machine = rustix::system::uname();
         let machine = machine.nodename().to_string_lossy();
         let asked = format!("{machine} {}", context.settings.consul.address);
@@ -76,23 +93,67 @@ impl NotesFile {
         {
             return node.clone();
         }
-        match agent.identity(&context.log) {
+        let name = match agent.identity(log) {
             Ok(Some(identity)) => {
-                self.notes.node = Some(identity.node);
                 self.notes.datacenter = identity.datacenter;
-                self.notes.asked = Some(asked);
+                Some(identity.node)
             }
-            Ok(None) => {
-                let members = agent.members(&context.log).ok();
-                self.notes.datacenter = members.and_then(|members| members.datacenter);
-                self.notes.node = Some(machine.to_string());
-                self.notes.asked = self.notes.datacenter.is_some().then_some(asked);
+            Ok(None) => self.found_otherwise(context, agent, &machine, purpose),
+            Err(error) => {
+                log.debug(format!("{error:#}"));
+                None
             }
-            Err(error) => context.log.debug(format!("{error:#}")),
-        }
-        self.notes
-            .node
-            .clone()
-            .unwrap_or_else(|| machine.to_string())
+        };
+        // What it takes itself for until it knows is asked for again.
+        let is_known = name.is_some() && self.notes.datacenter.is_some();
+        self.notes.asked = is_known.then_some(asked);
+        let name = name.or_else(|| self.notes.node.take().filter(|_| !self.is_in_doubt));
+        let name = name.unwrap_or_else(|| machine.into_owned());
+        self.notes.node = Some(name.clone());
+        name
     }
+
+    /// What Consul calls this node, where the token may not ask its agent.
+    fn found_otherwise(
+        &mut self,
+        context: &Context,
+        agent: &Agent,
+        machine: &str,
+        purpose: Purpose,
+    ) -> Option<String> {
+        let log = &context.log;
+        let members = agent.members(log).unwrap_or_default();
+        let is_member = members.is_alive(machine);
+        self.notes.datacenter = members.datacenter;
+        match purpose {
+            _ if is_member => Some(machine.to_owned()),
+            Purpose::Look | Purpose::Change | Purpose::Send => None,
+            Purpose::Pass => match named_by_session(agent, log) {
+                Ok(name) => Some(name),
+                Err(failure) => {
+                    self.is_in_doubt = true;
+                    log.error(format!(
+                        "not known what Consul calls this node, and {} is no member: {failure}",
+                        wording::name(machine)
+                    ));
+                    None
+                }
+            },
+        }
+    }
+
+    /// Whether this pass could not find out what Consul calls this node.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+}
+
+/// Finds out what Consul calls this node: a session bears the name of the node that it is created on.
+fn named_by_session(agent: &Agent, log: &Log) -> Result<String, Failure> {
+    let session = agent.create_session("petanotify asks for its name", TTL, Duration::ZERO, log)?;
+    let node = agent.session_node(&session, log);
+    if let Err(failure) = agent.destroy_session(&session, log) {
+        log.debug(failure);
+    }
+    node?.ok_or_else(|| Failure::Refused(anyhow!("a session has ended as soon as it had begun")))
 }

@@ -66,7 +66,7 @@ fn a_session_is_created_as_consul_wants_it() {
                 "500 Internal Server Error",
                 "rpc error making call: Missing node registration",
             ),
-            "500 Internal Server Error: rpc error making call: Missing node registration",
+            "500 Internal Server Error: rpc error making call: Missing node registration; the agent registers its node within a minute",
         ),
         (
             ok("{}"),
@@ -121,7 +121,7 @@ fn a_session_that_has_ended_is_no_failure() {
             });
             let told = told(agent(&address).session_node(&session(), &log()));
             assert!(told.starts_with(expected), "{told}");
-            let names_rule = told.ends_with(r#"contain session_prefix "" { policy = "read" }"#);
+            let names_rule = told.ends_with(r#"contain session_prefix "" { policy = "write" }"#);
             assert_eq!(names_rule, expected != "None", "{told}");
         }
     }
