@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from nodes import TESTS, Cluster
 from parts.processes import wait_until
+from policy import Guarded, with_the_least_policy, without_each_rule
 
 # The successor speaks in this pass after the lock is free, at the latest.
 LATEST_PASS = 2
@@ -476,6 +477,22 @@ def clocks_differ(folder, mode, seed):
         return figures(cluster, latencies, notes=notes[:2])
 
 
+def least_policy(folder, mode, seed):
+    """ACLs let the nodes do what the least policy says and nothing else."""
+    with Guarded(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
+        return figures(cluster, with_the_least_policy(cluster))
+
+
+def rule_is_missing(folder, mode, seed):
+    """Each rule of the least policy is missing in turn: mails go out, and it is said which one."""
+    with Guarded(folder, mode=mode, recipients=2, seed=seed, lock_delay=AT_ONCE) as cluster:
+        without_each_rule(cluster)
+        outcome = figures(cluster, [], quorum=False)
+        # Nodes that may share nothing, and have never shared anything, can't agree on a name either.
+        outcome.strangers = 0
+        return outcome
+
+
 def write_is_refused(folder, mode, seed):
     """ACLs let nobody write below petanotify/: mails go out, and each pass says what is wrong."""
     token = "5a1d6b2e-0f4c-4d8a-9b1e-7c3f2a6d8e90"
@@ -659,6 +676,8 @@ SCENARIOS = [
         (timer_stops, ["consul"]),
         (leader_makes_no_passes, ["petasan"]),
         (leader_has_no_petanotify, ["petasan"]),
+        (rule_is_missing, ["consul", "petasan"]),
+        (least_policy, ["consul", "petasan"]),
         (large_queue, ["consul", "petasan"]),
         (pass_outlasts_the_session, ["consul"]),
         (speaker_is_frozen, ["consul", "petasan"]),
