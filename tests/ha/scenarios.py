@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass, field
 
 from nodes import TESTS, Cluster
-from parts.processes import wait_until
+from parts.consul import binary as consul
+from parts.processes import run, wait_until
 from policy import Guarded, with_the_least_policy, without_each_rule
 
 # The successor speaks in this pass after the lock is free, at the latest.
@@ -493,6 +494,40 @@ def rule_is_missing(folder, mode, seed):
         return outcome
 
 
+def consul_is_set_back(folder, mode, seed):
+    """Consul is given back an older state of its, and then loses all that is shared."""
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
+        at = f"-http-addr={cluster.consul.url()}"
+        snapshot = folder / "snapshot"
+        cluster.quiet_rounds(2)
+        cluster.goes_on()
+        latencies = [cluster.rounds_until_told(2)]
+        run([consul(), "snapshot", "save", at, snapshot])
+        for _ in range(2):
+            cluster.goes_on()
+            latencies.append(cluster.rounds_until_told(2))
+        run([consul(), "snapshot", "restore", at, snapshot])
+        # What lasts goes on in the incident of then, so that its end is told as of that, too.
+        cluster.ledger.begin_chapter()
+        cluster.quiet_rounds(2)
+        cluster.goes_on()
+        latencies.append(cluster.rounds_until_told(2))
+        # By now all know of it.
+        cluster.quiet_rounds(1)
+        cluster.consul.delete("petanotify/?recurse")
+        cluster.quiet_rounds(2)
+        cluster.goes_on()
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.leader_is_replaced("node3")
+        cluster.quiet_rounds(1, "node2", "node3")
+        cluster.goes_on()
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.quiet_rounds(2)
+        if "the clock of" in (folder / "rounds.log").read_text():
+            cluster.wrong.append("a clock is said to be off, and all are the same")
+        return figures(cluster, latencies)
+
+
 def write_is_refused(folder, mode, seed):
     """ACLs let nobody write below petanotify/: mails go out, and each pass says what is wrong."""
     token = "5a1d6b2e-0f4c-4d8a-9b1e-7c3f2a6d8e90"
@@ -678,6 +713,7 @@ SCENARIOS = [
         (leader_has_no_petanotify, ["petasan"]),
         (rule_is_missing, ["consul", "petasan"]),
         (least_policy, ["consul", "petasan"]),
+        (consul_is_set_back, ["consul", "petasan"]),
         (large_queue, ["consul", "petasan"]),
         (pass_outlasts_the_session, ["consul"]),
         (speaker_is_frozen, ["consul", "petasan"]),

@@ -108,7 +108,9 @@ impl Share {
             return;
         };
         let mark = head.mark();
-        if self.notes.seen != Some(mark) && head.node != self.me {
+        // One of before, which Consul was given back, was not written since the last look.
+        let is_new = (self.notes.seen).is_none_or(|seen| seen.saves < mark.saves);
+        if is_new && head.node != self.me {
             let looked = looked_at.filter(|looked| *looked <= now);
             let off = looked.and_then(|looked| skew(head.written_at, looked, now));
             self.notes.skew = off.map(|seconds| Skew {
