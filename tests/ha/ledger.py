@@ -20,6 +20,8 @@ class Ledger:
         self._subjects = []
         # From each of these moments on the same may happen again.
         self._chapters = [time.monotonic()]
+        # The network fell apart: then both sides may speak, each of what it sees.
+        self.two_voices = False
 
     def owe_down(self, name):
         """Everybody is to be told that this is down."""
@@ -46,7 +48,11 @@ class Ledger:
         for to in self.recipients:
             told = mails[to]
             lost += [f"{name} down, to {to}" for name, at in self._down if not _down(told, name, at)]
-            lost += [f"{name} up, to {to}" for name, at in self._up if not _is_up(told, name, at)]
+            lost += [
+                f"{name} up, to {to}"
+                for name, at in self._up
+                if not _is_up(told, name, at, in_any=self.two_voices)
+            ]
             lost += [
                 f"/{subject.pattern}/, to {to}"
                 for subject, at in self._subjects
@@ -56,15 +62,17 @@ class Ledger:
 
     def repeats(self):
         """What was told more than once, as lists of the mails that told the same."""
-        first = {}
-        tellings = defaultdict(list)
+        roots, tellings, known = {}, defaultdict(list), {}
         for mail in list(self.relay.taken):
-            first.setdefault((mail.to, mail.incident), mail.subject)
-            root = "" if NAMES.search(mail.subject) else first[mail.to, mail.incident]
+            roots.setdefault((mail.to, mail.incident), mail.subject)
+            root = "" if NAMES.search(mail.subject) else roots[mail.to, mail.incident]
             chapter = sum(begin <= mail.at for begin in self._chapters)
-            # That all is well is told of what was told as down: two nodes that were apart may have told of others.
-            ended = frozenset(NAMES.findall(mail.text)) if "all nodes are up" in mail.subject else ()
-            tellings[mail.to, mail.subject, root, chapter, ended].append(mail)
+            telling = (mail.to, mail.subject, root, chapter)
+            if self.two_voices:
+                # Each side ends what it has told, and the names of that stand in the text alone.
+                telling += (frozenset(NAMES.findall(mail.text)),)
+            # What is told under the same Message-ID is the same at any time.
+            tellings[known.setdefault(mail.message_id, telling)].append(mail)
         return [mails for mails in tellings.values() if len(mails) > 1]
 
     def counts(self):
@@ -90,16 +98,16 @@ def _down(mails, name, since=0.0):
     }
 
 
-def _is_up(mails, name, since):
-    """Whether they tell that it is up again: in its own incident, in one that tells it of all OSDs or nodes, or in the
-    mail that comes late to tell that it was down at all."""
+def _is_up(mails, name, since, *, in_any):
+    """Whether they tell that it is up again: in an incident that called it down, with `in_any` in whichever tells it of all
+    OSDs or nodes, or in the mail that comes late to tell that it was down at all."""
     incidents = _down(mails, name)
-    everything = "all OSDs are up again" if name.startswith("osd.") else "all nodes are up again"
+    everything = f"all {'OSDs' if name.startswith('osd.') else 'nodes'} are up again"
     return any(
         mail.at >= since
         and (
-            everything in mail.subject
-            or ("up again" in mail.subject and mail.incident in incidents)
+            ("up again" in mail.subject and mail.incident in incidents)
+            or (in_any and everything in mail.subject)
             or (re.search(r"\bw(as|ere) down\b", mail.subject) and name in mail.subject)
         )
         for mail in mails

@@ -31,6 +31,9 @@ FAKE_TIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 PETASAN_LOCK = "PetaSAN/Services/ClusterLeader"
 OWN_LOCK = "petanotify/prod/leader"
 
+# In the folder of a cluster: what happened, in order.
+LOG = "rounds.log"
+
 # What is no failure of a pass: complete; something left over.
 ENDS_WELL = (0, 1)
 
@@ -69,9 +72,6 @@ class Node(Petanotify):
             FAKETIME_DONT_FAKE_MONOTONIC="1",
         )
 
-    def start_pass(self):
-        """Begins a pass that can be killed."""
-        return self.start(self.folder / "passes.log", "check", "-v")
 
 
 class Cluster:
@@ -99,6 +99,7 @@ class Cluster:
         self.wrong = []
         self._down = set()
         self._next_osd = 0
+        self._logged = 0
         self._petasan_session = None
         self._stack = contextlib.ExitStack()
 
@@ -264,13 +265,24 @@ class Cluster:
         nodes = [self.nodes[name] for name in names] or self.awake()
         runs = dict(zip((node.name for node in nodes), self._pool.map(self._check, nodes)))
         self.voices.append(sum("check osds: " in run.stderr for run in runs.values()))
-        with open(self.folder / "rounds.log", "a") as log:
-            log.write(f"=== minute {self.rounds}, at {time.monotonic():.3f}\n")
-            log.writelines(f"--- {name}\n{run}\n" for name, run in runs.items())
+        self.log(f"=== minute {self.rounds}", *(f"--- {name}\n{run}" for name, run in runs.items()))
         for name, run in runs.items():
             if run.status not in ENDS_WELL or "panicked" in run.stderr:
                 self.wrong.append(f"round {self.rounds}, {name}: exit {run.status}: {run.stderr}")
         return runs
+
+    def start_pass(self, name):
+        """Begins a pass on that node that can be killed."""
+        self.log(f"=== a pass of {name} that will not end well")
+        return self.nodes[name].start(self.folder / LOG, "check", "-v")
+
+    def log(self, *texts):
+        """Takes down what happened, and which mails have arrived meanwhile."""
+        mails = self.relay.taken[self._logged :]
+        self._logged += len(mails)
+        lines = [f"{mail.at:.3f} to {mail.to}: {mail.subject} {mail.message_id}" for mail in mails]
+        with open(self.folder / LOG, "a") as log:
+            log.writelines(f"{line}\n" for line in (*lines, f"{time.monotonic():.3f}", *texts))
 
     @staticmethod
     def _check(node):
