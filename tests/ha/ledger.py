@@ -99,16 +99,17 @@ def _down(mails, name, since=0.0):
 
 
 def _is_up(mails, name, since, *, in_any):
-    """Whether they tell that it is up again: in an incident that called it down, with `in_any` in whichever tells it of all
-    OSDs or nodes, or in the mail that comes late to tell that it was down at all."""
+    """Whether they tell that it is up again: in an incident that called it down, with `in_any` also in another one that names
+    it, or in the mail that comes late to tell that it was down at all."""
     incidents = _down(mails, name)
     everything = f"all {'OSDs' if name.startswith('osd.') else 'nodes'} are up again"
+    named = re.compile(rf"\b{re.escape(name)}\b")
     return any(
         mail.at >= since
         and (
             ("up again" in mail.subject and mail.incident in incidents)
-            or (in_any and everything in mail.subject)
-            or (re.search(r"\bw(as|ere) down\b", mail.subject) and name in mail.subject)
+            or (in_any and everything in mail.subject and named.search(mail.text))
+            or (re.search(r"\bw(as|ere) down\b", mail.subject) and named.search(mail.subject))
         )
         for mail in mails
     )

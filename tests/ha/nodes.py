@@ -187,6 +187,19 @@ class Cluster:
         self.nodes[name].wakes = False
         self.consul.kill(name, seen_from=seen_from)
 
+    def is_whole_again(self):
+        """Starts the agents that are no more, and waits until each of all knows that all are alive."""
+        self.consul.heal()
+        first = self.consul.address_of("node1")
+
+        def knows_all(name):
+            # Else those that were cut off wait for half a minute before they try to meet others again.
+            self.consul.request(f"/v1/agent/join/{first}", method="PUT", node=name)
+            return set(self.consul.statuses(name).values()) == {1}
+
+        for name in self.nodes:
+            wait_until(lambda name=name: knows_all(name), f"{name} to know that all are alive")
+
     # Who leads.
 
     def lead(self, name, *, ask="node1"):

@@ -167,5 +167,6 @@ def parse(raw, recipient):
         message_id=mail["Message-ID"],
         incident=last[-1].split()[1].rstrip(",") if last else "",
         subject=str(mail["Subject"]),
-        text=text,
+        # What else is wrong is told in mails of its own.
+        text=text.split("\nAlso wrong at this moment:")[0],
     )
