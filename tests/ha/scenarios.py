@@ -412,14 +412,14 @@ def cut_in_two(folder, mode, seed, *, majority):
         cluster.round()
         apart = cluster.ledger.counts()[0]
         cluster.network.mend()
+        for name in cluster.nodes:
+            cluster.ledger.owe_up(name)
         cluster.is_whole_again()
         if mode == "petasan":
             cluster.lead("node3")
         else:
             wait_until(lambda: not cluster.round() or cluster.holder()[0], "a speaker", limit=60)
         cluster.all_osds_are_up()
-        for name in cluster.nodes:
-            cluster.ledger.owe_up(name)
         # The end of what the other side has told is known a pass after that has handed over, which takes it two at most.
         cluster.rounds_until_told(3)
         together = cluster.ledger.counts()[0] - apart
