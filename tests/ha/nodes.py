@@ -88,7 +88,8 @@ class Cluster:
             recipients = [f"r{number}@example.org" for number in range(recipients)]
         self.recipients = recipients
         self.ledger = Ledger(self.relay, list(recipients))
-        self.ha = {"mode": mode}
+        # Which is the default, and so it says nothing.
+        self.ha = {"mode": mode} if mode != "auto" else {}
         if mode != "off":
             self.ha |= {"session_ttl": f"{TTL_S}s", "lock_delay": f"{LOCK_DELAY_S}s", **ha}
         self.nodes = {}
@@ -116,7 +117,7 @@ class Cluster:
                 self.nodes[name] = Node(self.folder / name, name, self.settings(name))
             (self.folder / "status").write_text(status(HOSTS * OSDS_PER_HOST, 0))
             self._show()
-            if self.mode == "petasan":
+            if self.mode in ("petasan", "auto"):
                 self.lead("node1")
             self._stack = stack.pop_all()
         return self
@@ -226,7 +227,7 @@ class Cluster:
 
     def holder(self, *, ask="node1"):
         """The node that holds the lock, and its session; twice None if nobody does."""
-        lock = PETASAN_LOCK if self.mode == "petasan" else OWN_LOCK
+        lock = OWN_LOCK if self.mode == "consul" else PETASAN_LOCK
         found = self.consul.json(f"/v1/kv/{lock}", node=ask) if self._is_there(lock, ask) else None
         session = found and found[0].get("Session")
         if not session:

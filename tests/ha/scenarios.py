@@ -7,8 +7,9 @@ import shutil
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from nodes import TESTS, Cluster
+from nodes import TESTS, TTL_S, Cluster
 from parts.consul import binary as consul
 from parts.processes import run, wait_until
 from policy import Guarded, with_the_least_policy, without_each_rule
@@ -18,6 +19,15 @@ LATEST_PASS = 2
 
 # So often the speaker is killed in each of the scenarios that do so.
 KILLS = 50
+
+# And so often while it publishes.
+KILLED_PUBLISHING = 10
+
+# A leader is missed after so many passes.
+MISSED_PASSES = 3
+
+# A node without a Consul agent leaves the voice to others for so many passes.
+DEAF_PASSES = 10
 
 # As good as no lock-delay.
 AT_ONCE = "1ms"
@@ -164,23 +174,162 @@ def large_queue(folder, mode, seed):
         return figures(cluster, latencies)
 
 
-def pass_outlasts_the_session(folder, mode, seed):
-    """The relay takes so long that the speaker's session would end in the midst of its pass."""
-    with Cluster(folder, mode=mode, recipients=40, seed=seed, lock_delay=AT_ONCE) as cluster:
+def memory_in_parts(folder, mode, seed):
+    """The speaker is killed at random moments while it publishes a memory that takes several values of Consul, for mails to
+    many recipients wait. Nobody ever takes half of one."""
+    chance = random.Random(seed)
+
+    def label():
+        # What can't be compressed.
+        return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=60))
+
+    recipients = [f"r{number}@{label()}.{label()}.{label()}.example.org" for number in range(3000)]
+    # None of them steps down for want of a mail server.
+    how = {"lock_delay": AT_ONCE, "step_down_after": 1000}
+    with Cluster(folder, mode=mode, recipients=recipients, seed=seed, **how) as cluster:
+        cluster.quiet_rounds(1)
+        # Nothing listens there.
+        for node in cluster.nodes.values():
+            node.settings["smtp"]["port"] = 1
+        begin = time.monotonic()
+        cluster.osd_fails(owed=False)
+        cluster.round()
+        took_s = time.monotonic() - begin
+        parts = []
+        for _ in range(KILLED_PUBLISHING):
+            cluster.osd_fails(owed=False)
+            speaker = cluster.holder()[0]
+            process = cluster.start_pass(speaker)
+            time.sleep(chance.random() * took_s)
+            process.kill()
+            process.wait()
+            others = [name for name in cluster.nodes if name != speaker]
+            cluster.leader_is_replaced(chance.choice(others))
+            for name, run in cluster.round(*others).items():
+                if "cannot be used" in run.stderr:
+                    cluster.wrong.append(f"{name} has found half a memory: {run.stderr}")
+            parts.append(cluster.consul.kv("petanotify/prod/memory")["parts"])
+        cluster.round()
+        cluster.round()
+        for name in cluster.nodes:
+            missing = set(recipients) - set(queued(cluster, name).values())
+            cluster.wrong += [f"{name} knows of no mail to {to}" for to in sorted(missing)[:SHOWN]]
+        if min(parts) < 2:
+            cluster.wrong.append(f"the memory did not always take several parts: {parts}")
+        return figures(cluster, [], notes=[f"parts: {parts}"])
+
+
+def pass_outlasts_session(folder, mode, seed):
+    """One pass takes longer than the session lasts, for the mail server is slow, and the others wake meanwhile."""
+    with Cluster(folder, mode=mode, recipients=50, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.quiet_rounds(1)
         speaker = cluster.holder()[0]
         others = [name for name in cluster.nodes if name != speaker]
-        cluster.relay.delay_s = 1
+        cluster.relay.delay_s = 2.5 * TTL_S / len(cluster.recipients)
         cluster.osd_fails()
-        cluster.rounds += 1
-        cluster.nodes[speaker].set_clock(cluster.rounds)
-        long_pass = cluster.nodes[speaker].start_pass()
-        while long_pass.poll() is None:
+        process = cluster.start_pass(speaker)
+        while process.poll() is None:
             cluster.round(*others)
             time.sleep(0.5)
-        if sum(cluster.voices[1:]) != 0:
-            cluster.wrong.append(f"nodes that spoke beside {speaker}: {cluster.voices[1:]}")
-        return figures(cluster, [cluster.rounds_until_told(1)])
+        cluster.relay.delay_s = 0
+        latencies = [cluster.rounds_until_told(2)]
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def leader_is_rebooted(folder, mode, seed):
+    """The speaker's machine is rebooted: its state is there, what it noted for itself is lost."""
+    with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
+        cluster.quiet_rounds(1)
+        latencies = []
+        for waits in (False, True):
+            speaker = cluster.holder()[0]
+            cluster.relay.sickness = 1.0 if waits else 0.0
+            cluster.goes_on()
+            cluster.round()
+            cluster.relay.sickness = 0.0
+            notes = Path(f"{cluster.nodes[speaker].state_file}.ha")
+            notes.unlink()
+            latencies.append(cluster.rounds_until_told(3))
+            cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def power_is_cut(folder, mode, seed):
+    """All machines are down in the same moment, with mails queued, and up again."""
+    with Cluster(folder, mode=mode, agents=4, recipients=20, seed=seed) as cluster:
+        cluster.quiet_rounds(1)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        cluster.start_pass(cluster.holder()[0]).kill()
+        cluster.consul.kill_all()
+        cluster.relay.sickness = 0.0
+        cluster.is_whole_again()
+        if mode == "petasan":
+            cluster.lead("node2")
+        latencies = [cluster.rounds_until_told(3)]
+        cluster.all_osds_are_up()
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def consul_is_restored(folder, mode, seed):
+    """Consul is given back an older snapshot: mails wait that are not in it, and some are in it that were sent since."""
+    with Cluster(folder, mode=mode, recipients=10, seed=seed, lock_delay=AT_ONCE) as cluster:
+        cluster.quiet_rounds(1)
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        snapshot = cluster.consul.request("/v1/snapshot")
+        cluster.relay.sickness = 0.0
+        latencies = [cluster.rounds_until_told(2)]
+        cluster.relay.sickness = 1.0
+        cluster.osd_fails()
+        cluster.round()
+        # All have taken a copy.
+        cluster.round()
+        cluster.relay.sickness = 0.0
+        cluster.consul.request("/v1/snapshot", method="PUT", body=snapshot)
+        latencies.append(cluster.rounds_until_told(3))
+        cluster.all_osds_are_up()
+        latencies.append(cluster.rounds_until_told(2))
+        cluster.quiet_rounds(2)
+        return figures(cluster, latencies)
+
+
+def only_one_has_petanotify(folder, mode, seed, *, name):
+    """PetaSAN's nodes as they are today: petanotify on one of them and no word about `[ha]`, first on a cluster that is well,
+    then without another node, then without a Consul agent."""
+    with Cluster(folder, mode=mode, agents=4, recipients=4, seed=seed) as cluster:
+        for node in cluster.nodes.values():
+            node.wakes = node.name == name
+        cluster.osd_fails()
+        first = cluster.rounds_until_told(MISSED_PASSES + 1)
+        cluster.machine_dies("node4", seen_from=name)
+        cluster.ledger.owe("node down: node4")
+        cluster.osd_fails()
+        latencies = [cluster.rounds_until_told(2)]
+        cluster.consul.kill(name, seen_from="node2")
+        cluster.osd_fails()
+        deaf = cluster.rounds_until_told(DEAF_PASSES + 1)
+        if first > MISSED_PASSES:
+            cluster.wrong.append(f"it speaks in pass {first} for the first time")
+        if deaf > DEAF_PASSES:
+            cluster.wrong.append(f"without its Consul agent it speaks in pass {deaf}")
+        notes = [f"first mail in pass {first}; without its Consul agent in pass {deaf}"]
+        return figures(cluster, latencies, notes=notes)
+
+
+def only_the_leader_has_petanotify(folder, mode, seed):
+    """Today's installation, on PetaSAN's leader."""
+    return only_one_has_petanotify(folder, mode, seed, name="node1")
+
+
+def only_another_node_has_petanotify(folder, mode, seed):
+    """Today's installation, on a node that is not PetaSAN's leader."""
+    return only_one_has_petanotify(folder, mode, seed, name="node3")
 
 
 def speaker_is_frozen(folder, mode, seed):
@@ -724,7 +873,13 @@ SCENARIOS = [
         (least_policy, ["consul", "petasan"]),
         (consul_is_set_back, ["consul", "petasan"]),
         (large_queue, ["consul", "petasan"]),
-        (pass_outlasts_the_session, ["consul"]),
+        (memory_in_parts, ["consul", "petasan"]),
+        (pass_outlasts_session, ["consul"]),
+        (leader_is_rebooted, ["consul", "petasan"]),
+        (power_is_cut, ["consul", "petasan"]),
+        (consul_is_restored, ["consul", "petasan"]),
+        (only_the_leader_has_petanotify, ["auto"]),
+        (only_another_node_has_petanotify, ["auto"]),
         (speaker_is_frozen, ["consul", "petasan"]),
         (machine_is_gone, ["consul", "petasan"]),
         (agent_is_dead, ["consul", "petasan"]),

@@ -78,9 +78,7 @@ class Consul:
 
     def stop(self):
         """Ends every agent."""
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda daemon: daemon.kill(), self._daemons.values()))
-        self._daemons.clear()
+        self.kill_all()
         if self._network:
             self._network.release()
             self._network = None
@@ -115,6 +113,10 @@ class Consul:
     def json(self, path, **how):
         """The same, parsed."""
         return json.loads(self.request(path, **how))
+
+    def kv(self, key, node="node1"):
+        """The document that lies at a key."""
+        return json.loads(self.request(f"/v1/kv/{key}?raw", node=node))
 
     def statuses(self, node="node1"):
         """What the node's gossip says of each member: 1 alive, 2 leaving, 3 left, 4 failed."""
@@ -185,6 +187,12 @@ class Consul:
         """Kills the node's agent and waits until another one calls it failed."""
         self._daemons.pop(node).kill()
         self.wait_until_member(node, 4, seen_from=seen_from)
+
+    def kill_all(self):
+        """Kills every agent in the same moment, as a power cut would."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda daemon: daemon.kill(), self._daemons.values()))
+        self._daemons.clear()
 
     def leave(self, node):
         """Lets the node leave the cluster in good order, and ends its agent."""
