@@ -164,6 +164,8 @@ def main():
                 consul.put(f"PetaSAN/Nodes/{name}", {"name": name})
             in_mode("off", folder / "off", consul, relay_port)
             in_mode("consul", folder / "own-lock", consul, relay_port)
+            # Else who holds our own lock is taken for one that stands in for PetaSAN's leader.
+            consul.delete("petanotify/?recurse")
             lead(consul, "node1")
             in_mode("petasan", folder / "petasan", consul, relay_port)
 
