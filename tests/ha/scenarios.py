@@ -21,7 +21,7 @@ LATEST_PASS = 2
 KILLS = 50
 
 # And so often while it publishes.
-KILLED_PUBLISHING = 10
+KILLED_PUBLISHING = 5
 
 # A leader is missed after so many passes.
 MISSED_PASSES = 3
