@@ -191,12 +191,14 @@ class Cluster:
     def is_whole_again(self):
         """Starts the agents that are no more, and waits until each of all knows that all are alive."""
         self.consul.heal()
-        first = self.consul.address_of("node1")
 
         def knows_all(name):
-            # Else those that were cut off wait for half a minute before they try to meet others again.
-            self.consul.request(f"/v1/agent/join/{first}", method="PUT", node=name)
-            return set(self.consul.statuses(name).values()) == {1}
+            missed = [other for other, is_alive in self.consul.statuses(name).items() if is_alive != 1]
+            for other in missed:
+                # Else those that were cut off wait for half a minute before they try to meet others again.
+                address = self.consul.address_of(other)
+                self.consul.request(f"/v1/agent/join/{address}", method="PUT", node=name)
+            return not missed
 
         for name in self.nodes:
             wait_until(lambda name=name: knows_all(name), f"{name} to know that all are alive")
