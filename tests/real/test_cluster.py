@@ -3,9 +3,10 @@
 
 Each test breaks something, makes passes, reads the mails back from the mailboxes
 and mends it again. All of them run twice: the monitors are asked by the ceph
-command, and through librados. Run as a program it prints one line per test, everything it
-knows about one that failed, and the count in the last line. Needs root, the
-packages that tests/real/install names, and the release build.
+command, and, on a second cluster at the same time, through librados. Run as a program it
+prints one line per test, everything it knows about one that failed, and the counts, each
+after its tests. Needs root, the packages that tests/real/install names, and the release
+build.
 
     tests/real/test_cluster.py [NAME…]     all tests, or those whose name contains one of these
 """
@@ -34,14 +35,24 @@ from parts.processes import (  # noqa: E402
     free_ports,
     private_folder,
     processes_below,
+    run,
     wait_until,
 )
+
+# For each value of ceph.via there is a cluster, in namespaces of its own. However this process ends, they go with it,
+# and all that lives in them.
+WAYS = ("cli", "librados")
+ALONE = ["setpriv", "--pdeathsig", "KILL"]
+ALONE += ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+# Exit statuses of the tests with one of these values.
+FAILED, NOTHING_TO_DO = 1, 3
 
 stage = contextlib.ExitStack()
 folder = None
 cluster = None
 # ceph.via in all configurations.
-via = "cli"
+via = None
 
 
 def real_parts():
@@ -49,11 +60,10 @@ def real_parts():
     return binary().parent.parent / "real-parts"
 
 
-def start_cluster():
+def start_cluster(below):
     global folder, cluster
-    if not binary().exists():
-        raise PartFailed(f"there is no {binary()}: run cargo build --release")
-    folder = stage.enter_context(private_folder("petanotify-real"))
+    run(["ip", "link", "set", "lo", "up"])
+    folder = stage.enter_context(private_folder(via, below))
     cluster = stage.enter_context(Cluster(folder / "cluster"))
 
 
@@ -988,10 +998,10 @@ class ConfigCheckScenarios(Scenario):
         self.found()
 
         name = ceph["name"] = "client.few"
-        keyring = ceph["keyring"] = self.petanotify.write_secret("few.keyring", "")
+        keyring = self.petanotify.folder / "few.keyring"
+        ceph["keyring"] = str(keyring)
         self.addCleanup(self.ceph.command, "auth", "rm", name)
-        rights = ("mon", 'allow command "mon metadata"')
-        self.ceph.command("auth", "get-or-create", name, *rights, "--out-file", keyring)
+        self.ceph.create_key(name, keyring, "mon", 'allow command "mon metadata"')
         found = self.found(failed=["ceph status", "ceph osd tree"])
         self.expect(found["ceph status"], "EACCES", f"  ceph auth caps {name} mon 'allow r'")
         self.ceph.command("auth", "caps", name, "mon", "allow r")
@@ -1154,24 +1164,62 @@ class PlainResult(unittest.TestResult):
             print("\n".join(test.mail.log().splitlines()[-20:]), flush=True)
 
 
-def main(names):
-    global via
-    end_orderly_on_signals()
+def run_tests(below, names):
+    """The tests with the one value of ceph.via, in namespaces that nobody else is in; an exit status."""
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{name}*" for name in names] or None
+    suites = loader.loadTestsFromModule(sys.modules[__name__])
+    tests = [test for suite in suites for test in suite if test.only_via in (None, via)]
+    if not tests:
+        return NOTHING_TO_DO
     result = PlainResult()
     try:
-        start_cluster()
-        for via in ("cli", "librados"):
-            print(f"--- ceph.via = {via}", flush=True)
-            for suite in loader.loadTestsFromModule(sys.modules[__name__]):
-                tests = [test for test in suite if test.only_via in (None, via)]
-                unittest.TestSuite(tests).run(result)
+        start_cluster(below)
+        unittest.TestSuite(tests).run(result)
     finally:
         end_cluster()
     print(f"{result.passed} passed, {len(result.failed)} failed")
-    return 1 if result.failed or not result.passed else 0
+    return FAILED if result.failed or not result.passed else 0
+
+
+def main(names):
+    """The tests for each value of ceph.via, side by side, and what they say one after the other."""
+    if not binary().exists():
+        sys.exit(f"there is no {binary()}: run cargo build --release")
+    with private_folder("petanotify-real") as below, contextlib.ExitStack() as running:
+        runs = {}
+        for way in WAYS:
+            said = below / f"{way}.log"
+            with open(said, "wb") as output:
+                child = subprocess.Popen(
+                    [*ALONE, sys.executable, __file__, "--via", way, str(below), *names],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+            running.callback(child.wait)
+            running.callback(child.kill)
+            runs[way] = (child, said)
+        for way, (child, said) in runs.items():
+            print(f"--- ceph.via = {way}", flush=True)
+            show_until_end(child, said)
+        statuses = {child.returncode for child, _ in runs.values()}
+    return 0 if 0 in statuses <= {0, NOTHING_TO_DO} else 1
+
+
+def show_until_end(child, said):
+    """Prints what a process writes to this file, until it has ended."""
+    with open(said, errors="replace") as output:
+        ended = False
+        while not ended:
+            ended = child.poll() is not None
+            print(output.read(), end="", flush=True)
+            time.sleep(0 if ended else 0.2)
 
 
 if __name__ == "__main__":
+    end_orderly_on_signals()
+    if sys.argv[1:2] == ["--via"]:
+        via, below, *names = sys.argv[2:]
+        sys.exit(run_tests(Path(below), names))
     sys.exit(main(sys.argv[1:]))

@@ -1,15 +1,20 @@
 """A real Ceph cluster on loopback: one monitor, one manager, OSDs in memory."""
 
 import json
-import os
 import shutil
+import subprocess
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from .processes import Daemon, free_ports, run, wait_until
+from .processes import Daemon, PartFailed, answers, free_ports, run, tail, wait_until
 
 MIB = 1024 * 1024
 OBJECT_BYTES = 2 * MIB
+
+# Used at most where nobody has stored anything.
+EMPTY_PERCENT = 3
 
 CONFIGURATION = """\
 [global]
@@ -26,6 +31,10 @@ mon data = {folder}/$name
 mgr data = {folder}/$name
 osd data = {folder}/$name
 mgr initial modules =
+# What one command changes need not wait for others, nor what Ceph finds wrong with itself for its next look.
+paxos propose interval = 0.1
+paxos min wait = 0.01
+mon tick interval = 1
 # The figures that `ceph status` tells shall follow within a second or two.
 mgr stats period = 1
 mgr tick period = 1
@@ -65,6 +74,7 @@ class Ceph:
         self.readonly_name = "client.petanotify"
         self.readonly_keyring = folder / "client.petanotify.keyring"
         self._daemons = {}
+        self._administrator = None
         self._strays = set()
         self._destroyed = set()
         self._objects = 0
@@ -84,13 +94,13 @@ class Ceph:
     def start(self):
         """Brings the whole cluster up and waits until it tells its true size."""
         self.folder.mkdir()
-        (port,) = free_ports(1)
+        (self._port,) = free_ports(1)
         self.conf.write_text(
             CONFIGURATION.format(
-                fsid=uuid.uuid4(), port=port, folder=self.folder, osd_bytes=self.osd_bytes
+                fsid=uuid.uuid4(), port=self._port, folder=self.folder, osd_bytes=self.osd_bytes
             )
         )
-        self._create_monitor(port)
+        self._create_monitor()
         self.start_mon()
         with ThreadPoolExecutor() as pool:
             keys = pool.submit(self._create_keys)
@@ -104,19 +114,18 @@ class Ceph:
 
     def stop(self):
         """Ends every daemon of the cluster."""
+        self._dismiss_administrator()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda daemon: daemon.kill(), self._daemons.values()))
         self._daemons.clear()
 
-    def command(self, *arguments, limit=60):
-        """What `ceph` answers as the cluster's administrator."""
-        return run(
-            ["ceph", "--conf", self.conf, "--connect-timeout", "10", *arguments], limit=limit
-        )
+    def command(self, *words, **how):
+        """What the cluster answers its administrator to these words after `ceph`."""
+        return self._administrator.does("command", [str(word) for word in words], how)
 
-    def json(self, *arguments):
+    def json(self, *words):
         """The same, parsed."""
-        return json.loads(self.command(*arguments, "--format", "json"))
+        return json.loads(self.command(*words, format="json"))
 
     # What can be asked.
 
@@ -202,6 +211,11 @@ class Ceph:
         self._destroyed.discard(osd)
         self.wait_until_osd(osd, "up")
 
+    def create_key(self, name, keyring, *capabilities):
+        """Makes a key with these rights, in a file that only its owner may read."""
+        keyring.touch(mode=0o600)
+        keyring.write_text(self.command("auth", "get-or-create", name, *capabilities))
+
     def kill_mgr(self):
         """Kills the manager; the monitor knows at once, its figures stay as they were."""
         self._daemons.pop("mgr.x").kill()
@@ -217,17 +231,25 @@ class Ceph:
 
     def kill_mon(self):
         """Kills the only monitor: from now on every call of the CLI waits."""
+        self._dismiss_administrator()
         self._daemons.pop("mon.a").kill()
 
     def start_mon(self):
         """Starts the monitor and waits until it answers."""
         daemon = self._spawn("mon.a", "ceph-mon", "a")
 
-        def answering():
+        def listening():
             daemon.check()
-            return self.command("mon", "stat")
+            return answers("127.0.0.1", self._port)
 
-        wait_until(answering, "the monitor to answer", log=self.folder / "mon.a.log")
+        wait_until(listening, "the monitor to listen", log=self.folder / "mon.a.log")
+        self._administrator = Administrator(self.conf, self.folder / "administrator.log")
+        self.command("mon", "stat")
+
+    def _dismiss_administrator(self):
+        if self._administrator:
+            self._administrator.close()
+            self._administrator = None
 
     def fill(self, percent):
         """Writes objects until at least `percent` of the raw bytes are used.
@@ -237,10 +259,10 @@ class Ceph:
         if not self._pools:
             self._create_pools()
         wanted = int(percent / 100 * self.osd_bytes * len(self.osds) / OBJECT_BYTES) + 1
-        payload = self.folder / "object"
-        payload.write_bytes(os.urandom(OBJECT_BYTES))
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(self._put, range(self._objects, wanted)))
+        numbers = range(self._objects, wanted)
+        for osd in self.osds:
+            objects = [f"object-{n}" for n in numbers if n % len(self.osds) == osd]
+            self._administrator.does("write", f"fill-{osd}", objects, OBJECT_BYTES)
         self._objects = wanted
         return self.wait_until_used(lambda used: used >= percent, f"of at least {percent} %")
 
@@ -251,7 +273,8 @@ class Ceph:
                 pool = f"fill-{osd}"
                 self.command("osd", "pool", "rm", pool, pool, "--yes-i-really-really-mean-it")
             self._pools, self._objects = False, 0
-        self.wait_until_used(lambda used: used < 1, "below 1 %")
+        # The maps that the OSDs keep take more and more of it.
+        self.wait_until_used(lambda used: used < EMPTY_PERCENT, f"below {EMPTY_PERCENT} %")
 
     def heal(self):
         """Undoes whatever was done to it, and waits until it is whole."""
@@ -272,7 +295,7 @@ class Ceph:
 
     # How it is made.
 
-    def _create_monitor(self, port):
+    def _create_monitor(self):
         folder = self.folder
         mon_keyring = folder / "mon.a.keyring"
         admin_keyring = folder / "client.admin.keyring"
@@ -289,7 +312,7 @@ class Ceph:
         fsid = self.conf.read_text().splitlines()[1].split()[-1]
         run(
             ["monmaptool", "--create", "--fsid", fsid]
-            + ["--addv", "a", f"[v2:127.0.0.1:{port}]", monmap]
+            + ["--addv", "a", f"[v2:127.0.0.1:{self._port}]", monmap]
         )
         run(
             ["ceph-mon", "--conf", self.conf, "--mkfs", "--id", "a"]
@@ -306,9 +329,7 @@ class Ceph:
         )
 
     def _create_key(self, name, *capabilities):
-        keyring = self.folder / f"{name}.keyring"
-        self.command("auth", "get-or-create", name, *capabilities, "--out-file", keyring)
-        keyring.chmod(0o600)
+        self.create_key(name, self.folder / f"{name}.keyring", *capabilities)
 
     def _create_osd(self, osd):
         name = f"osd.{osd}"
@@ -353,9 +374,35 @@ class Ceph:
             list(executor.map(create, self.osds))
         self._pools = True
 
-    def _put(self, number):
-        pool = f"fill-{number % len(self.osds)}"
-        run(
-            ["rados", "--conf", self.conf, "--pool", pool]
-            + ["put", f"object-{number}", self.folder / "object"]
-        )
+
+class Administrator:
+    """Who is connected to the monitors all the time; see administrator.py."""
+
+    def __init__(self, conf, log):
+        self._log = log
+        self._lock = threading.Lock()
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                [Path(__file__).with_name("administrator.py"), conf],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                text=True,
+            )
+
+    def does(self, task, *arguments):
+        """What came of a task. Raises PartFailed when it could not be done."""
+        with self._lock:
+            try:
+                print(json.dumps([task, *arguments]), file=self._process.stdin, flush=True)
+                outcome = json.loads(self._process.stdout.readline())
+            except (OSError, ValueError) as error:
+                raise PartFailed(f"the administrator is gone{tail(self._log)}") from error
+        if "complaint" in outcome:
+            raise PartFailed(f"{task} {arguments}: {outcome['complaint']}")
+        return outcome["answer"]
+
+    def close(self):
+        """Disconnects."""
+        self._process.kill()
+        self._process.communicate()
