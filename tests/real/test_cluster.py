@@ -1046,7 +1046,11 @@ class ConfigCheckScenarios(Scenario):
         with Consul(folder / f"consul-to-share-{via}", agents=1, master_token=master) as consul:
             consul.put("PetaSAN/Nodes/node1", {"name": "node1"})
             leader = json.dumps({"Name": "PetaSAN"}).encode()
-            session = consul.request("/v1/session/create", method="PUT", body=leader)
+            # A node is registered a while after it is known, and has no sessions before.
+            session = wait_until(
+                lambda: consul.request("/v1/session/create", method="PUT", body=leader),
+                "a session of PetaSAN's",
+            )
             lock = f"/v1/kv/PetaSAN/Services/ClusterLeader?acquire={json.loads(session)['ID']}"
             consul.request(lock, method="PUT", body=b"")
             settings = self.petanotify.settings
