@@ -235,7 +235,7 @@ class CephScenarios(Scenario):
         self.check_quiet()
         self.assertEqual(self.check_states(), {"capacity": "ok", "nodes": "ok", "osds": "ok"})
         self.assertEqual(self.queue(), [])
-        self.assertEqual(self.petanotify.state()["version"], 3)
+        self.assertEqual(self.petanotify.state()["version"], 4)
 
         status = self.petanotify.run("status", "--json")
         self.assertEqual((status.status, status.stderr, status.json["version"]), (0, "", 1))
