@@ -22,6 +22,8 @@ class Ledger:
         self._chapters = [time.monotonic()]
         # The network fell apart: then both sides may speak, each of what it sees.
         self.two_voices = False
+        # Incidents that were apart have become one: what was told in the one may end in the other.
+        self.ends_elsewhere = False
 
     def owe_down(self, name):
         """Everybody is to be told that this is down."""
@@ -51,7 +53,7 @@ class Ledger:
             lost += [
                 f"{name} up, to {to}"
                 for name, at in self._up
-                if not _is_up(told, name, at, in_any=self.two_voices)
+                if not _is_up(told, name, at, in_any=self.two_voices or self.ends_elsewhere)
             ]
             lost += [
                 f"/{subject.pattern}/, to {to}"
