@@ -47,9 +47,13 @@ fn harmless(c: char) -> bool {
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `1 OSD`, `2 OSDs`
+/// `1 OSD`, `2 OSDs`, `2 passes`
 pub fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{number} {noun}{plural}")
 }
 
@@ -553,6 +557,17 @@ mod tests {
         }
         assert_eq!(name(&"x".repeat(64)), "x".repeat(64));
         assert_eq!(name(&"é".repeat(300)), format!("{}…", "é".repeat(63)));
+    }
+
+    #[test]
+    fn what_is_counted_has_its_plural() {
+        for (number, noun, text) in [
+            (0, "OSD", "0 OSDs"),
+            (1, "pass", "1 pass"),
+            (3, "pass", "3 passes"),
+        ] {
+            assert_eq!(count(number, noun), text);
+        }
     }
 
     #[test]

@@ -242,8 +242,7 @@ def leader_is_rebooted(folder, mode, seed):
     with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
         cluster.quiet_rounds(1)
         latencies = []
-        # To wait for the end of a session takes its time.
-        for waits in (True,) if mode == "consul" else (False, True):
+        for waits in (False, True):
             speaker = cluster.holder()[0]
             cluster.relay.sickness = 1.0 if waits else 0.0
             cluster.goes_on()
