@@ -17,7 +17,7 @@ use petanotify::facts::{
 use petanotify::incident::{Change, Ending, Kind, Over, OverItem};
 use petanotify::late::bring_up_to_date;
 use petanotify::message::{self, Sender};
-use petanotify::metrics::{self, Carried};
+use petanotify::metrics::{self, Carried, Voice};
 use petanotify::queue::{Entry, Queue, Recovery};
 use petanotify::settings::{Checks, HealthRules, Hold, Notify, Recipient};
 use petanotify::state::{self, LastPass, State};
@@ -136,11 +136,13 @@ fn check_metrics(state: &State) {
         .last_pass
         .as_ref()
         .expect("the pass that was just made");
-    let page = metrics::render(state, pass, &carried);
-    assert_eq!(Carried::read(&page), carried);
-    for line in page.lines().filter(|line| !line.starts_with("# ")) {
-        let value = line.rsplit_once(' ').map(|(_, value)| value.parse::<f64>());
-        assert!(matches!(value, Some(Ok(_))), "{line}");
+    for voice in [Voice::Alone, Voice::Speaker, Voice::Silent] {
+        let page = metrics::render(state, pass, &carried, voice);
+        assert_eq!(Carried::read(&page), carried);
+        for line in page.lines().filter(|line| !line.starts_with("# ")) {
+            let value = line.rsplit_once(' ').map(|(_, value)| value.parse::<f64>());
+            assert!(matches!(value, Some(Ok(_))), "{line}");
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 #![no_main]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use petanotify::alert::Observed;
-use petanotify::queue::{Attempt, Fate, Recovery};
+use petanotify::queue::{Attempt, Fate, MailId, Queue, Recovery};
+use petanotify::reunite::reunite;
+use petanotify::shared::{self, Head};
 use petanotify::state::{self, State, Unusable};
 use petanotify_fuzz::{
     all_up, any_sender, assert_survives, check_entry, minutes_later, more_down, nothing_seen, now,
@@ -30,6 +32,7 @@ fuzz_target!(init: write_seeds(), |text: &[u8]| {
     let pending = state.queue.len();
     let merged = State::beginning(now()).merge(state.clone());
     assert!(merged.queue.len() >= pending, "a merge has lost mail");
+    share(&state);
 
     for seen in [nothing_seen(), all_up(&state), more_down(&state)] {
         let mut after = state.clone();
@@ -52,6 +55,30 @@ fuzz_target!(init: write_seeds(), |text: &[u8]| {
         assert_eq!(open, [false; 4], "all is well, and an incident is open");
     }
 });
+
+/// What one node publishes another one can read, and none of the mails of the two is lost when the other was alone so far.
+fn share(state: &State) {
+    let packed = shared::pack(state, "node2", 7, now()).expect("every state can be packed");
+    let text = serde_json::to_vec(&packed.head).expect("every head can be written");
+    let head = Head::parse(&text).expect("a head that was written can be read");
+    let content = match head.inline() {
+        Some(content) => content.expect("what stands in the head can be read"),
+        None => packed.parts.concat(),
+    };
+    let there = head
+        .unpack(&content)
+        .expect("what was packed can be unpacked");
+    let ids = |queue: &Queue| queue.iter().map(|entry| entry.id.clone()).collect();
+    let pending: HashSet<MailId> = ids(&state.queue);
+    let untold: HashSet<MailId> = pending.difference(&state.told.ids()).cloned().collect();
+    let beginning = State::beginning(now());
+    for (own, shared) in [(beginning.clone(), there.clone()), (there, beginning)] {
+        let (reunited, _) = reunite(own, Some((head.mark(), shared)), &HashSet::new(), now());
+        let kept: HashSet<MailId> = ids(&reunited.queue);
+        assert!(kept.is_superset(&untold), "a mail is lost");
+        assert_survives(&reunited);
+    }
+}
 
 /// What a pass does with the queue, the sending left out.
 fn try_queue(mut state: State) {
