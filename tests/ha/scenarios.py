@@ -56,6 +56,8 @@ class Figures:
     wrong: list
     # The network fell apart and both sides could speak: then repeating is allowed.
     two_voices: bool
+    # The longest that it may take, in passes.
+    latest: int = LATEST_PASS
     notes: list = field(default_factory=list)
 
     def failures(self):
@@ -65,8 +67,8 @@ class Figures:
             found.append(f"{self.repeated} mails repeated though quorum held")
         if self.strangers:
             found.append(f"{self.strangers} mails repeated under another Message-ID")
-        if self.latency > LATEST_PASS:
-            found.append(f"told in pass {self.latency}, not {LATEST_PASS}")
+        if self.latency > self.latest:
+            found.append(f"told in pass {self.latency}, not {self.latest}")
         if found:
             found += self.twice
         return found + self.wrong[:SHOWN]
@@ -505,7 +507,9 @@ def consul_leader_dies(folder, mode, seed):
             cluster.all_osds_are_up()
             latencies.append(cluster.rounds_until_told(4))
         cluster.quiet_rounds(2)
-        return figures(cluster, latencies)
+        # A pass may fall into the seconds in which Consul chooses a leader (these nodes wait 3 s for Consul, not 10): if
+        # the one that holds the lock is not the first by name then, that costs two, see `Doubt` in src/speaker/doubt.rs.
+        return figures(cluster, latencies, latest=LATEST_PASS + 1)
 
 
 def quorum_is_lost(folder, mode, seed):
@@ -556,6 +560,9 @@ def cut_in_two(folder, mode, seed, *, majority):
         for there, here in (("node5", "node1"), ("node1", "node5")):
             cluster.consul.wait_until_member(there, 4, seen_from=here)
         cluster.consul.wait_until_leaderless(seen_from="node5")
+        # If Consul's leader is cut off as well the others choose one of theirs. What it costs when a pass falls into these
+        # seconds is the matter of consul_leader_dies.
+        wait_until(lambda: cluster.consul.leader("node1") in ("node1", "node2"), "a new leader")
         # Each side tells of the other.
         for name in cluster.nodes:
             cluster.ledger.owe_down(name)
