@@ -61,12 +61,8 @@ impl Agent {
             "LockDelay": format!("{}s", lock_delay.as_secs_f64()),
             "Behavior": "release",
         });
-        let path = "/v1/session/create";
-        let wanted = wanted.to_string();
-        // One that nobody knows of ends by itself.
-        let answer = self.ask_leader(Repeat::Harmless, || {
-            self.http.put(path, wanted.as_bytes(), log)
-        })?;
+        // Of two that were created the one that nobody knows of ends by itself.
+        let answer = self.put("/v1/session/create", wanted.to_string().as_bytes(), log)?;
         if answer.status != 200 {
             return Err(Failure::Refused(answer.refused(SESSION_WRITE)));
         }
@@ -81,7 +77,7 @@ impl Agent {
     /// See [`Failure`].
     pub fn renew_session(&self, session: &SessionId, log: &Log) -> Result<bool, Failure> {
         let path = format!("/v1/session/renew/{session}");
-        let answer = self.ask_leader(Repeat::Harmless, || self.http.put(&path, &[], log))?;
+        let answer = self.put(&path, &[], log)?;
         match answer.status {
             200 => Ok(true),
             404 if answer.words().contains("not found") => Ok(false),
@@ -95,7 +91,7 @@ impl Agent {
     /// See [`Failure`].
     pub fn destroy_session(&self, session: &SessionId, log: &Log) -> Result<(), Failure> {
         let path = format!("/v1/session/destroy/{session}");
-        let answer = self.ask_leader(Repeat::Harmless, || self.http.put(&path, &[], log))?;
+        let answer = self.put(&path, &[], log)?;
         match answer.status {
             200 => Ok(()),
             _ => Err(Failure::Refused(answer.refused(SESSION_WRITE))),
@@ -135,35 +131,20 @@ impl Agent {
         log: &Log,
     ) -> Result<bool, Failure> {
         let path = format!("{}?acquire={session}", path_of(key));
-        let answer = self.ask_leader(Repeat::Harmless, || self.http.put(&path, value, log))?;
+        let answer = self.put(&path, value, log)?;
         if answer.status == 500 && answer.words().contains("invalid session") {
             return Ok(false);
         }
-        yes_or_no(&answer, key)
+        if answer.status != 200 {
+            return Err(Failure::Refused(answer.refused(&write_policy(key))));
+        }
+        understood(&answer)
     }
 
-    /// Gives up the lock that `key` is; its value stays: `PUT /v1/kv/KEY?release=ID`. `false` if the session does not hold it.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub fn release(
-        &self,
-        key: &str,
-        session: &SessionId,
-        value: &[u8],
-        log: &Log,
-    ) -> Result<bool, Failure> {
-        let path = format!("{}?release={session}", path_of(key));
-        let answer = self.ask_leader(Repeat::Harmless, || self.http.put(&path, value, log))?;
-        yes_or_no(&answer, key)
+    /// Asks the leader for a change which does the same when it is carried out twice.
+    fn put(&self, path: &str, body: &[u8], log: &Log) -> Result<Answer, Failure> {
+        self.ask_leader(Repeat::Harmless, || self.http.put(path, body, log))
     }
-}
-
-fn yes_or_no(answer: &Answer, key: &str) -> Result<bool, Failure> {
-    if answer.status != 200 {
-        return Err(Failure::Refused(answer.refused(&write_policy(key))));
-    }
-    understood(answer)
 }
 
 /// The answer as what it should be.

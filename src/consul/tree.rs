@@ -59,11 +59,6 @@ pub enum Step {
         /// [`Entry::modify_index`] of then.
         index: u64,
     },
-    /// Goes on only if there is no such key.
-    CheckAbsent {
-        /// The whole key.
-        key: String,
-    },
     /// Writes a value whatever is there.
     Set {
         /// The whole key.
@@ -97,7 +92,6 @@ impl Step {
         match self {
             Step::CheckSession { key, .. }
             | Step::CheckIndex { key, .. }
-            | Step::CheckAbsent { key }
             | Step::Set { key, .. }
             | Step::Cas { key, .. }
             | Step::Delete { key } => key,
@@ -122,7 +116,6 @@ impl Step {
                 index: Some(*index),
                 ..operation("check-index")
             },
-            Step::CheckAbsent { .. } => operation("check-not-exists"),
             Step::Set { value, .. } => Operation {
                 value: Some(BASE64_STANDARD.encode(value)),
                 ..operation("set")

@@ -3,6 +3,7 @@
 use super::Share;
 use super::sight::{Held, Sight};
 use super::store::{Found, Tree};
+use super::words::SESSION_HAS_ENDED;
 use crate::command::Context;
 use crate::consul::{Failure, Freshness, SessionId, Step};
 use crate::settings::petasan::LEADER_KEY;
@@ -41,8 +42,7 @@ impl Share {
             match self.agent.renew_session(&session, &context.log) {
                 Ok(true) => self.notes.session = Some(session.to_string()),
                 Ok(false) => {
-                    let words = "this node's session in Consul has ended, and with it the lock";
-                    context.log.warning(words);
+                    context.log.warning(SESSION_HAS_ENDED);
                     self.notes.session = None;
                     return false;
                 }

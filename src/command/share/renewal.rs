@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use super::words::SESSION_HAS_ENDED;
 use crate::consul::{Agent, Failure, SessionId};
 use crate::output::Log;
 use crate::settings;
@@ -47,9 +48,7 @@ impl Renewal {
                 match renew(&consul, &session, &log) {
                     Ok(true) => {}
                     Ok(false) => {
-                        log.warning(
-                            "this node's session in Consul has ended, and with it the lock",
-                        );
+                        log.warning(SESSION_HAS_ENDED);
                         is_lost.store(true, Ordering::Relaxed);
                         return;
                     }

@@ -7,6 +7,10 @@ use crate::consul::Failure;
 use crate::speaker::{Lock, REST};
 use crate::wording;
 
+/// Found when the session is renewed, before the pass or in the midst of it.
+pub(super) const SESSION_HAS_ENDED: &str =
+    "this node's session in Consul has ended, and with it the lock";
+
 impl Share {
     /// Who speaks, in words for `status`.
     pub fn voice(&self) -> Vec<String> {
