@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes import TESTS, TTL_S, Cluster
-from parts.consul import binary as consul
-from parts.processes import run, wait_until
+from parts.processes import wait_until
 from policy import Guarded, with_the_least_policy, without_each_rule
 
 # The successor speaks in this pass after the lock is free, at the latest.
@@ -672,16 +671,14 @@ def rule_is_missing(folder, mode, seed):
 def consul_is_set_back(folder, mode, seed):
     """Consul is given back an older state of its, and then loses all that is shared."""
     with Cluster(folder, mode=mode, recipients=4, seed=seed, lock_delay=AT_ONCE) as cluster:
-        at = f"-http-addr={cluster.consul.url()}"
-        snapshot = folder / "snapshot"
         cluster.quiet_rounds(2)
         cluster.goes_on()
         latencies = [cluster.rounds_until_told(2)]
-        run([consul(), "snapshot", "save", at, snapshot])
+        snapshot = cluster.consul.request("/v1/snapshot")
         for _ in range(2):
             cluster.goes_on()
             latencies.append(cluster.rounds_until_told(2))
-        run([consul(), "snapshot", "restore", at, snapshot])
+        cluster.consul.request("/v1/snapshot", method="PUT", body=snapshot)
         # What lasts may go on in the incident of then, so that its end is told as of that, too.
         cluster.ledger.ends_elsewhere = True
         cluster.ledger.begin_chapter()
